@@ -1,0 +1,87 @@
+# How the project's parts are declared. A folder below src/ is one library; a door is a folder
+# below it that may use one third-party API; tests and fuzz targets sit beside what they test.
+
+set(CLOISTER_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  list(APPEND CLOISTER_WARNINGS -Werror)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  list(APPEND CLOISTER_WARNINGS -Wthread-safety)
+  if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 15)
+    list(APPEND CLOISTER_WARNINGS -Werror)
+  endif()
+endif()
+
+# cloister_library(NAME SOURCES a.cc ... [USES base secret ...] [PRIVATE third-party targets])
+# makes cloister_NAME. USES are folders of ours; PRIVATE are third-party targets that only the
+# sources of this library see. A door "engine/ort" is declared as NAME engine_ort.
+function(cloister_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;USES;PRIVATE" ${ARGN})
+  add_library(cloister_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(cloister_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_compile_options(cloister_${name} PRIVATE ${CLOISTER_WARNINGS})
+  foreach(used IN LISTS ARG_USES)
+    target_link_libraries(cloister_${name} PUBLIC cloister_${used})
+  endforeach()
+  target_link_libraries(cloister_${name} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+# cloister_program(NAME SOURCES ... [USES ...] [PRIVATE ...]) makes the executable NAME.
+function(cloister_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;USES;PRIVATE" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_compile_options(${name} PRIVATE ${CLOISTER_WARNINGS})
+  foreach(used IN LISTS ARG_USES)
+    target_link_libraries(${name} PRIVATE cloister_${used})
+  endforeach()
+  target_link_libraries(${name} PRIVATE ${ARG_PRIVATE})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+endfunction()
+
+# cloister_test(NAME SOURCES a_test.cc ... [USES ...] [PRIVATE ...] [LABELS ...] [TIMEOUT seconds])
+# makes the GoogleTest program NAME_test and registers it with CTest as one test.
+function(cloister_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;USES;PRIVATE;LABELS" ${ARGN})
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
+  add_executable(${name}_test ${ARG_SOURCES})
+  target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/src
+                                                  ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_options(${name}_test PRIVATE ${CLOISTER_WARNINGS})
+  foreach(used IN LISTS ARG_USES)
+    target_link_libraries(${name}_test PRIVATE cloister_${used})
+  endforeach()
+  target_link_libraries(${name}_test PRIVATE GTest::gtest_main ${ARG_PRIVATE})
+  add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "unit;${ARG_LABELS}")
+endfunction()
+
+# cloister_fuzz(NAME SOURCE x_fuzz.cc SEEDS folder [USES ...])
+# NAME_fuzz replays its seeds as a test (NAME_seeds) in every build; in the fuzz preset the same
+# source is linked with libFuzzer and `./dev fuzz NAME` explores.
+function(cloister_fuzz name)
+  cmake_parse_arguments(ARG "" "SOURCE;SEEDS" "USES;PRIVATE" ${ARGN})
+  if(NOT BUILD_TESTING AND NOT CLOISTER_FUZZ)
+    return()
+  endif()
+  add_executable(${name}_fuzz ${ARG_SOURCE})
+  target_include_directories(${name}_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/src
+                                                  ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_options(${name}_fuzz PRIVATE ${CLOISTER_WARNINGS})
+  foreach(used IN LISTS ARG_USES)
+    target_link_libraries(${name}_fuzz PRIVATE cloister_${used})
+  endforeach()
+  target_link_libraries(${name}_fuzz PRIVATE ${ARG_PRIVATE})
+  if(CLOISTER_FUZZ)
+    target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name}_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    add_test(NAME ${name}_seeds COMMAND ${name}_fuzz ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SEEDS}
+             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${name}_seeds PROPERTIES LABELS "unit;fuzz" TIMEOUT 300)
+  endif()
+endfunction()
