@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "model/model.h"
+#include "tensor/tensor.h"
+
+namespace cloister {
+
+/// What an engine loads. All of it stays the caller's and must outlive the LoadedModel.
+struct EngineModel {
+  const GraphBundle* bundle = nullptr;
+  Bytes weights;  ///< the weights segment, aligned to kWeightAlignment at least
+};
+
+/// Ends a run from another thread: set once, never cleared.
+class RunControl {
+ public:
+  explicit RunControl(std::optional<SteadyTime> deadline = {}) noexcept : deadline_(deadline) {}
+  void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
+  bool cancelled() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
+  std::optional<SteadyTime> deadline() const noexcept { return deadline_; }
+
+ private:
+  std::atomic<bool> cancelled_{false};
+  std::optional<SteadyTime> deadline_;
+};
+
+/// The outputs of one run and the memory they lie in. Views hold until it is destroyed.
+class RunOutputs {
+ public:
+  virtual ~RunOutputs() = default;
+  /// In the order that was asked for.
+  virtual const std::vector<NamedTensorView>& tensors() const noexcept = 0;
+};
+
+/// A model ready to run. `run` may be called from several threads at once.
+class LoadedModel {
+ public:
+  virtual ~LoadedModel() = default;
+  /// Runs once. `inputs` have passed check_inputs and are read in place, without a copy;
+  /// `outputs` are names of the signature, empty for all of them.
+  /// Fails: `internal` when the runtime fails (its text in the Detail, without tensor content);
+  /// `deadline`; `unavailable` when cancelled.
+  virtual Result<std::unique_ptr<RunOutputs>> run(const std::vector<NamedTensorView>& inputs,
+                                                  const std::vector<std::string>& outputs,
+                                                  RunControl& control) = 0;
+};
+
+/// Makes models runnable. Two implementations: engine/ort in this process, and sandbox/ through a
+/// worker process of its own.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  /// Fails: `internal` when the runtime refuses the model; `unavailable` when memory is short.
+  virtual Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) = 0;
+};
+
+}  // namespace cloister

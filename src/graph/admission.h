@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "model/validated_model.h"
+
+namespace cloister {
+
+/// What admission spends at most on one model; defaults are in docs/admission.md with reasons.
+struct AdmissionBudget {
+  std::uint64_t model_bytes_max = 2ULL << 30;
+  std::uint64_t activation_bytes_max = 16ULL << 30;
+  std::uint64_t multiply_adds_max = 1ULL << 44;
+};
+
+/// Accepted, or every reason why not (never empty).
+using AdmissionVerdict = std::variant<ValidatedModel, std::vector<Finding>>;
+
+/// The only maker of ValidatedModel. Reads `upload` (a serialised ONNX ModelProto, hostile) in
+/// place, checks it and re-encodes it canonically; the verdict's weight pieces point into `upload`,
+/// which must outlive them. Work and memory beside `upload` are bounded.
+class GraphAdmission {
+ public:
+  explicit GraphAdmission(AdmissionBudget budget) noexcept : budget_(budget) {}
+  AdmissionVerdict admit(Bytes upload) const;
+
+ private:
+  AdmissionBudget budget_;
+};
+
+}  // namespace cloister

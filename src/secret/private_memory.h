@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace cloister {
+
+/// A block of anonymous memory for plaintext that is large: received bodies, models, weights.
+/// Page-aligned, in huge pages where the host grants them, left out of core dumps, wiped before
+/// it is given back. Only touched pages cost memory, so a bound may be reserved up front.
+class PrivateMemory {
+ public:
+  PrivateMemory() = default;
+  /// `size` bytes, 1 byte to 64 GiB, zero at first. Fails: `too_large`, `io` (none to be had).
+  static Result<PrivateMemory> reserve(std::uint64_t size);
+
+  PrivateMemory(PrivateMemory&& other) noexcept;
+  PrivateMemory& operator=(PrivateMemory&& other) noexcept;
+  PrivateMemory(const PrivateMemory&) = delete;
+  PrivateMemory& operator=(const PrivateMemory&) = delete;
+  ~PrivateMemory();
+
+  MutableBytes bytes() noexcept { return {start_, size_}; }
+  Bytes bytes() const noexcept { return {start_, size_}; }
+  std::size_t size() const noexcept { return size_; }
+
+  /// Gives the pages wholly inside [offset, offset + length) back to the host, wiped; the range
+  /// reads as zeros afterwards.
+  void release(std::size_t offset, std::size_t length) noexcept;
+
+ private:
+  PrivateMemory(std::byte* start, std::size_t size) noexcept : start_(start), size_(size) {}
+
+  std::byte* start_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace cloister

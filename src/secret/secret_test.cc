@@ -1,0 +1,56 @@
+#include <gtest/gtest.h>
+
+#include "secret/private_memory.h"
+#include "secret/secret_bytes.h"
+
+namespace cloister {
+
+struct SecretForTest {
+  static RevealToken token() { return RevealToken(); }
+};
+
+namespace {
+
+TEST(EqualInConstantTime, RefusesOtherLengthAndEveryFlippedByte) {
+  const ByteVector a(33, std::byte{7});
+  EXPECT_FALSE(equal_in_constant_time(a, Bytes(a).first(32)));
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ByteVector b = a;
+    b[i] ^= std::byte{0x80};
+    EXPECT_FALSE(equal_in_constant_time(a, b)) << "byte " << i;
+  }
+  EXPECT_TRUE(equal_in_constant_time(a, copy_of(a)));
+}
+
+TEST(SecretBytes, MovesLeaveNothingBehind) {
+  SecretBytes first(ByteVector(16, std::byte{9}));
+  SecretBytes second(std::move(first));
+  EXPECT_EQ(first.size(), 0U);  // NOLINT(bugprone-use-after-move): what is left is the point
+  EXPECT_EQ(second.reveal(SecretForTest::token())[15], std::byte{9});
+}
+
+TEST(Wipe, LeavesZeros) {
+  ByteVector bytes(100, std::byte{1});
+  wipe(bytes);
+  EXPECT_EQ(bytes, ByteVector(100));
+}
+
+TEST(PrivateMemory, RefusesNothingAndTooMuch) {
+  EXPECT_EQ(PrivateMemory::reserve(0).error().code, Code::too_large);
+  EXPECT_EQ(PrivateMemory::reserve(1ULL << 60).error().code, Code::too_large);
+}
+
+TEST(PrivateMemory, ReadsZerosAfterRelease) {
+  auto memory = PrivateMemory::reserve(3U << 20).value();
+  for (auto& byte : memory.bytes()) byte = std::byte{5};
+  memory.release(0, 1U << 20);
+  EXPECT_EQ(memory.bytes()[0], std::byte{0});
+  EXPECT_EQ(memory.bytes()[(1U << 20) - 1], std::byte{0});
+  EXPECT_EQ(memory.bytes()[1U << 20], std::byte{5});
+  memory.release(memory.size(), 10);
+  memory.release(memory.size() + 5, ~std::size_t{0});
+  EXPECT_EQ(memory.bytes()[memory.size() - 1], std::byte{5});
+}
+
+}  // namespace
+}  // namespace cloister

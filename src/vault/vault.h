@@ -1,0 +1,106 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/files.h"
+#include "base/result.h"
+#include "model/validated_model.h"
+#include "secret/private_memory.h"
+#include "secret/secret_bytes.h"
+#include "vault/anchor.h"
+
+namespace cloister {
+
+/// How a model's content is checked when it is opened: docs/store-format.md, "Integrity".
+enum class IntegrityMode { tags, full };
+
+/// What `DELETE` can promise: with an anchor, an older catalogue is refused and the keys are gone.
+enum class Erasure { not_anchored, bounded_by_anchor };
+
+/// What the catalogue says of one version. Not secret from its owner; sealed from the host.
+struct VersionRecord {
+  VersionRef ref;
+  ModelDigest sha256{};            ///< of the bytes that were uploaded
+  std::uint64_t upload_bytes = 0;  ///< size of what was uploaded
+  std::uint64_t stored_bytes = 0;  ///< size on disk; counts in the quota
+  UtcSeconds uploaded_at{};
+  Signature signature;
+  ModelCost cost;
+};
+
+/// A version opened for running: verified in full before this is returned.
+struct OpenedModel {
+  GraphBundle bundle;
+  PrivateMemory weights;
+};
+
+struct VaultSettings {
+  unsigned threads = 2;  ///< for sealing and opening; 1 to 64
+  IntegrityMode integrity = IntegrityMode::tags;
+};
+
+/// A version that is sealed on disk, durable, and not yet in the catalogue. Destroying it without
+/// `Vault::commit` removes its file and forgets its keys.
+class StagedVersion {
+ public:
+  virtual ~StagedVersion() = default;
+  virtual const VersionRecord& record() const noexcept = 0;
+  /// Reads it back as `Vault::open_version` does, for the trial load before the commit.
+  virtual Result<OpenedModel> open() const = 0;
+};
+
+/// The encrypted store: one sealed file per version and one sealed catalogue, which also keeps a
+/// few small named records of others (principals, tokens' hashes, grants). Safe from several
+/// threads; changes are serialised inside. Source: docs/store-format.md.
+class Vault {
+ public:
+  virtual ~Vault() = default;
+
+  /// Seals `model`'s graph and weights into a new file. `record.ref` must be free.
+  /// Fails: `conflict` (number in use, or used before), `io`, `too_large`.
+  virtual Result<std::unique_ptr<StagedVersion>> stage(VersionRecord record,
+                                                       const ValidatedModel& model) = 0;
+  /// Lists it in the catalogue, durably: on success it survives any crash. Fails: `conflict`, `io`.
+  virtual Status commit(std::unique_ptr<StagedVersion> staged) = 0;
+
+  /// Versions in order of reference. Cheap: from memory.
+  virtual std::vector<VersionRecord> versions() const = 0;
+  virtual std::optional<VersionRecord> find(const VersionRef& ref) const = 0;
+  /// Whether the number was erased before and so can never be used again.
+  virtual bool is_erased(const VersionRef& ref) const = 0;
+  /// Fails: `not_found`; `corrupt` (the Detail names the version); `io`.
+  virtual Result<OpenedModel> open_version(const VersionRef& ref) const = 0;
+  /// Destroys the keys, then the file; the number stays used up. Fails: `not_found`, `io`.
+  virtual Result<Erasure> erase(const VersionRef& ref) = 0;
+
+  /// A small sealed record of another part (access keeps its principals here); at most 4 MiB.
+  virtual ByteVector record(const std::string& name) const = 0;
+  virtual Status put_record(const std::string& name, Bytes content) = 0;
+
+  /// Rises with every catalogue change; held against the anchor.
+  virtual std::uint64_t epoch() const noexcept = 0;
+  virtual AnchorKind anchor() const noexcept = 0;
+};
+
+/// Opens the store below `files`, or makes one if the folder is empty and `create` says so. A
+/// folder with anything in it is never initialised. `root_secret`: 32 bytes from the platform.
+/// Fails: `corrupt` (damaged, foreign, rolled back, catalogue or key missing), `conflict` (another
+/// server has it open), `not_found` (empty and not `create`), `io`.
+struct VaultParts {
+  Files& files;
+  Entropy& entropy;
+  const Clock& clock;
+  Anchor& anchor;
+};
+Result<std::unique_ptr<Vault>> open_vault(VaultParts parts, const SecretBytes& root_secret,
+                                          const VaultSettings& settings, bool create);
+
+}  // namespace cloister
