@@ -75,12 +75,16 @@ struct BodyPlan {
   std::uint64_t bytes_max = 0;
   /// Seconds that the whole body may take; the transport adds its own minimum rate.
   std::uint32_t seconds_max = 60;
+  /// Kept until the body's memory is given back or the connection ends: what counts these bytes
+  /// against a principal. The transport moves it into RequestBody::hold.
+  std::shared_ptr<void> hold;
 };
 
 /// A complete request body; empty when there was none.
 struct RequestBody {
   PrivateMemory memory;
   std::uint64_t size = 0;
+  std::shared_ptr<void> hold;  ///< BodyPlan::hold, for as long as the memory lives
   Bytes bytes() const noexcept { return memory.bytes().first(size); }
 };
 

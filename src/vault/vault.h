@@ -74,6 +74,8 @@ class Vault {
   /// Versions in order of reference. Cheap: from memory.
   virtual std::vector<VersionRecord> versions() const = 0;
   virtual std::optional<VersionRecord> find(const VersionRef& ref) const = 0;
+  /// The highest version of a model. Cheap: no walk over other models.
+  virtual std::optional<VersionRecord> newest(const ModelId& model) const = 0;
   /// Whether the number was erased before and so can never be used again.
   virtual bool is_erased(const VersionRef& ref) const = 0;
   /// Fails: `not_found`; `corrupt` (the Detail names the version); `io`.

@@ -1,0 +1,230 @@
+#include "access/principals.h"
+
+#include <algorithm>
+
+#include "base/byte_reader.h"
+#include "base/byte_writer.h"
+#include "crypto/sha256.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::uint8_t kFormat = 1;
+constexpr std::size_t kTokenBytes = 32;
+constexpr std::string_view kTokenPrefix = "clst_";
+constexpr std::size_t kTokenText = 48;
+constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+Result<Role> role_of(std::uint8_t value) {
+  if (value < 1 || value > 3) return Error{Code::corrupt, "principals.role"};
+  return static_cast<Role>(value);
+}
+
+std::uint64_t seconds_of(UtcSeconds time) {
+  return static_cast<std::uint64_t>(time.time_since_epoch().count());
+}
+
+}  // namespace
+
+const char* name_of(Role role) noexcept {
+  switch (role) {
+    case Role::owner: return "owner";
+    case Role::caller: return "caller";
+    case Role::operator_: return "operator";
+  }
+  return "caller";
+}
+
+/// Makes token texts and hashes presented ones: the only place that reads a token's bytes.
+class TokenMint {
+ public:
+  static Result<SecretBytes> make(Entropy& entropy) {
+    SecretBytes random(kTokenBytes);
+    CLOISTER_TRY(entropy.fill(random.fill(RevealToken())));
+    SecretBytes text(kTokenText);
+    const MutableBytes out = text.fill(RevealToken());
+    std::size_t at = 0;
+    for (const char c : kTokenPrefix) out[at++] = static_cast<std::byte>(c);
+    // Base64url without padding, written into memory that wipes itself.
+    std::uint32_t bits = 0;
+    int held = 0;
+    for (const std::byte each : random.reveal(RevealToken())) {
+      bits = (bits << 8) | std::to_integer<std::uint32_t>(each);
+      held += 8;
+      while (held >= 6) {
+        held -= 6;
+        out[at++] = static_cast<std::byte>(kAlphabet[(bits >> held) & 63]);
+      }
+    }
+    out[at] = static_cast<std::byte>(kAlphabet[(bits << (6 - held)) & 63]);
+    return text;
+  }
+  static Sha256Digest digest(const SecretBytes& text) { return sha256(text.reveal(RevealToken())); }
+  static std::string show(const SecretBytes& text) {
+    return std::string(text_of(text.reveal(RevealToken())));
+  }
+};
+
+std::string NewToken::show_once() const { return TokenMint::show(text_); }
+
+Result<std::unique_ptr<Principals>> Principals::open(PrincipalStore& store, Entropy& entropy,
+                                                     const Clock& clock) {
+  std::unique_ptr<Principals> made(new Principals(store, entropy, clock));
+  const ByteVector content = store.load();
+  if (!content.empty()) {
+    CLOISTER_ASSIGN(auto principals, decode(content));
+    const MutexLock lock(made->mutex_);
+    made->principals_ = std::move(principals);
+    made->index();
+  }
+  return made;
+}
+
+Status Principals::ensure(const PrincipalId& id, Role role) {
+  if (!is_name(id.value)) return Error{Code::invalid, "principals.name"};
+  const MutexLock lock(mutex_);
+  for (const Principal& each : principals_) {
+    if (each.id != id) continue;
+    if (each.role != role) return Error{Code::conflict, "principals.role"};
+    return Done{};
+  }
+  if (principals_.size() >= kPrincipalsMax) return Error{Code::too_large, "principals.count"};
+  auto changed = principals_;
+  changed.push_back({id, role, {}});
+  return replace(std::move(changed));
+}
+
+Status Principals::trust_key(const PrincipalId& id,
+                             const std::array<std::byte, 32>& spki_sha256) {
+  const MutexLock lock(mutex_);
+  const bool known = std::any_of(principals_.begin(), principals_.end(),
+                                 [&](const Principal& each) { return each.id == id; });
+  if (!known) return Error{Code::not_found, "principals.key"};
+  keys_.push_back({spki_sha256, id});
+  return Done{};
+}
+
+Result<NewToken> Principals::mint(const PrincipalId& id, std::chrono::seconds life) {
+  if (life < std::chrono::seconds{1} || life > kTokenLifeMax) {
+    return Error{Code::invalid, "principals.token_life",
+                 Detail("a token's life is 1 second to 366 days")};
+  }
+  CLOISTER_ASSIGN(SecretBytes text, TokenMint::make(entropy_));
+  const UtcSeconds now = clock_.utc();
+  const UtcSeconds expires = now + life;
+  const MutexLock lock(mutex_);
+  auto changed = principals_;
+  const auto found = std::find_if(changed.begin(), changed.end(),
+                                  [&](const Principal& each) { return each.id == id; });
+  if (found == changed.end()) return Error{Code::not_found, "principals.mint"};
+  std::erase_if(found->tokens, [&](const Token& each) { return each.expires <= now; });
+  if (found->tokens.size() >= kTokensPerPrincipalMax) {
+    return Error{Code::too_large, "principals.tokens",
+                 Detail("this principal has 64 live tokens; revoke some first")};
+  }
+  found->tokens.push_back({TokenMint::digest(text), expires});
+  CLOISTER_TRY(replace(std::move(changed)));
+  return NewToken(std::move(text), expires);
+}
+
+Status Principals::revoke_tokens(const PrincipalId& id) {
+  const MutexLock lock(mutex_);
+  auto changed = principals_;
+  const auto found = std::find_if(changed.begin(), changed.end(),
+                                  [&](const Principal& each) { return each.id == id; });
+  if (found == changed.end()) return Error{Code::not_found, "principals.revoke"};
+  found->tokens.clear();
+  return replace(std::move(changed));
+}
+
+Result<Caller> Principals::authenticate(std::string_view token) const {
+  if (token.size() != kTokenText || !token.starts_with(kTokenPrefix)) {
+    return Error{Code::unauthenticated, "principals.token"};
+  }
+  // Only digests are compared, so timing says nothing about a token: to steer the search, one would
+  // have to choose a SHA-256.
+  const Sha256Digest digest = sha256(bytes_of(token));
+  const UtcSeconds now = clock_.utc();
+  const MutexLock lock(mutex_);
+  const auto found = by_token_.find(digest);
+  if (found == by_token_.end() || found->second.expires <= now) {
+    return Error{Code::unauthenticated, "principals.token"};
+  }
+  const Principal& holder = principals_[found->second.principal];
+  return Caller(holder.id, holder.role);
+}
+
+Result<Caller> Principals::authenticate_key(const std::array<std::byte, 32>& spki_sha256) const {
+  const MutexLock lock(mutex_);
+  for (const TrustedKey& key : keys_) {
+    if (!equal_in_constant_time(key.spki_sha256, spki_sha256)) continue;
+    for (const Principal& principal : principals_) {
+      if (principal.id == key.id) return Caller(principal.id, principal.role);
+    }
+  }
+  return Error{Code::unauthenticated, "principals.key"};
+}
+
+Status Principals::replace(std::vector<Principal> changed) {
+  CLOISTER_TRY(store_.save(encode(changed)));
+  principals_ = std::move(changed);
+  index();
+  return Done{};
+}
+
+void Principals::index() {
+  by_token_.clear();
+  for (std::size_t i = 0; i < principals_.size(); ++i) {
+    for (const Token& each : principals_[i].tokens) by_token_[each.sha256] = {i, each.expires};
+  }
+}
+
+ByteVector Principals::encode(const std::vector<Principal>& principals) {
+  ByteWriter writer;
+  writer.u8(kFormat);
+  writer.u32_le(static_cast<std::uint32_t>(principals.size()));
+  for (const Principal& each : principals) {
+    writer.u8(static_cast<std::uint8_t>(each.id.value.size()));
+    writer.bytes(bytes_of(each.id.value));
+    writer.u8(static_cast<std::uint8_t>(each.role));
+    writer.u8(static_cast<std::uint8_t>(each.tokens.size()));
+    for (const Token& token : each.tokens) {
+      writer.bytes(token.sha256);
+      writer.u64_le(seconds_of(token.expires));
+    }
+  }
+  return std::move(writer).take();
+}
+
+Result<std::vector<Principals::Principal>> Principals::decode(Bytes content) {
+  ByteReader reader(content);
+  CLOISTER_ASSIGN(const std::uint8_t format, reader.u8());
+  if (format != kFormat) return Error{Code::corrupt, "principals.format"};
+  CLOISTER_ASSIGN(const std::uint32_t count, reader.u32_le());
+  if (count > kPrincipalsMax) return Error{Code::corrupt, "principals.count"};
+  std::vector<Principal> principals;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    CLOISTER_ASSIGN(const std::uint8_t name_size, reader.u8());
+    CLOISTER_ASSIGN(const Bytes name, reader.take(name_size));
+    if (!is_name(text_of(name))) return Error{Code::corrupt, "principals.name"};
+    CLOISTER_ASSIGN(const std::uint8_t role_value, reader.u8());
+    CLOISTER_ASSIGN(const Role role, role_of(role_value));
+    CLOISTER_ASSIGN(const std::uint8_t tokens, reader.u8());
+    if (tokens > kTokensPerPrincipalMax) return Error{Code::corrupt, "principals.tokens"};
+    Principal principal{PrincipalId{std::string(text_of(name))}, role, {}};
+    for (std::uint8_t t = 0; t < tokens; ++t) {
+      Token token;
+      CLOISTER_ASSIGN(const Bytes digest, reader.take(token.sha256.size()));
+      std::copy(digest.begin(), digest.end(), token.sha256.begin());
+      CLOISTER_ASSIGN(const std::uint64_t expires, reader.u64_le());
+      if (expires > (1ULL << 40)) return Error{Code::corrupt, "principals.expires"};
+      token.expires = UtcSeconds(std::chrono::seconds(static_cast<std::int64_t>(expires)));
+      principal.tokens.push_back(token);
+    }
+    principals.push_back(std::move(principal));
+  }
+  if (!reader.empty()) return Error{Code::corrupt, "principals.trailing"};
+  return principals;
+}
+
+}  // namespace cloister

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "model/model.h"
+#include "secret/secret_bytes.h"
+
+namespace cloister {
+
+inline constexpr std::size_t kPrincipalsMax = 10'000;
+inline constexpr std::size_t kTokensPerPrincipalMax = 64;
+inline constexpr std::chrono::hours kTokenLifeMax{24 * 366};
+
+/// What a principal may do at all; docs/access.md has the table of roles and routes.
+enum class Role : std::uint8_t {
+  owner = 1,     ///< stores models and runs his own
+  caller = 2,    ///< runs what was granted to him
+  operator_ = 3  ///< sees health; no model, no grant
+};
+
+/// "owner", "caller", "operator".
+const char* name_of(Role role) noexcept;
+
+/// Somebody who has proven who he is, for one request. Only Principals makes one.
+class Caller {
+ public:
+  const PrincipalId& id() const noexcept { return id_; }
+  Role role() const noexcept { return role_; }
+
+ private:
+  friend class Principals;
+  Caller(PrincipalId id, Role role) : id_(std::move(id)), role_(role) {}
+  PrincipalId id_;
+  Role role_;
+};
+
+/// A token's text as it is shown to its holder, once. Wipes itself.
+class NewToken {
+ public:
+  NewToken(SecretBytes text, UtcSeconds expires) : text_(std::move(text)), expires_(expires) {}
+  /// ASCII, 48 characters: "clst_" and 43 of base64url.
+  Bytes text(RevealToken token) const noexcept { return text_.reveal(token); }
+  /// The same, for the one answer or the one line that shows it.
+  std::string show_once() const;
+  UtcSeconds expires() const noexcept { return expires_; }
+
+ private:
+  SecretBytes text_;
+  UtcSeconds expires_;
+};
+
+/// Where the principals are kept: sealed, by whoever composes the program.
+class PrincipalStore {
+ public:
+  virtual ~PrincipalStore() = default;
+  /// What was saved last; empty if nothing ever was.
+  virtual ByteVector load() const = 0;
+  /// Durable when it returns. Fails: `io`.
+  virtual Status save(Bytes content) = 0;
+};
+
+/// Who exists, and what proves it: bearer tokens (32 random bytes, only their SHA-256 is kept) and
+/// keys of TLS client certificates. Safe from several threads; `store` and the others outlive it.
+class Principals {
+ public:
+  /// Fails: `corrupt` when the store's content cannot be read.
+  static Result<std::unique_ptr<Principals>> open(PrincipalStore& store, Entropy& entropy,
+                                                  const Clock& clock);
+
+  /// Adds a principal, or leaves an existing one of the same role as he is.
+  /// Fails: `conflict` (other role), `too_large` (kPrincipalsMax), `invalid` (name), `io`.
+  Status ensure(const PrincipalId& id, Role role);
+  /// Lets the holder of a TLS client key act as `id`; `spki_sha256` as in ConnectionFacts. Kept in
+  /// memory only: the configuration, which the evidence covers, says it at every start.
+  Status trust_key(const PrincipalId& id, const std::array<std::byte, 32>& spki_sha256);
+  /// A new token for `id` that lives for `life` (1 s to kTokenLifeMax). Fails: `not_found`,
+  /// `invalid`, `too_large` (kTokensPerPrincipalMax live ones), `io`.
+  Result<NewToken> mint(const PrincipalId& id, std::chrono::seconds life);
+  /// Forgets every token of `id`, at once. Fails: `not_found`, `io`.
+  Status revoke_tokens(const PrincipalId& id);
+
+  /// Fails: `unauthenticated`, the same for an unknown, a malformed and an expired token.
+  Result<Caller> authenticate(std::string_view token) const;
+  Result<Caller> authenticate_key(const std::array<std::byte, 32>& spki_sha256) const;
+
+ private:
+  struct Token {
+    std::array<std::byte, 32> sha256;
+    UtcSeconds expires;
+  };
+  struct Principal {
+    PrincipalId id;
+    Role role;
+    std::vector<Token> tokens;
+  };
+  struct TrustedKey {
+    std::array<std::byte, 32> spki_sha256;
+    PrincipalId id;
+  };
+
+  Principals(PrincipalStore& store, Entropy& entropy, const Clock& clock)
+      : store_(store), entropy_(entropy), clock_(clock) {}
+  static Result<std::vector<Principal>> decode(Bytes content);
+  static ByteVector encode(const std::vector<Principal>& principals);
+  Status replace(std::vector<Principal> changed) REQUIRES(mutex_);
+
+  /// A live token's way to its holder; digests are not secret, so any order of search will do.
+  struct Holder {
+    std::size_t principal;
+    UtcSeconds expires;
+  };
+  void index() REQUIRES(mutex_);
+
+  PrincipalStore& store_;
+  Entropy& entropy_;
+  const Clock& clock_;
+  mutable Mutex mutex_;
+  std::vector<Principal> principals_ GUARDED_BY(mutex_);
+  std::map<std::array<std::byte, 32>, Holder> by_token_ GUARDED_BY(mutex_);
+  std::vector<TrustedKey> keys_ GUARDED_BY(mutex_);
+};
+
+}  // namespace cloister

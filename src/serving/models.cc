@@ -1,0 +1,222 @@
+#include "serving/models.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "crypto/sha256.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::uint64_t kTrialInputBytesMax = 1ULL << 30;
+
+Error unknown_model() {
+  return Error{Code::not_found, "models.find", Detail("no such model or version")};
+}
+
+}  // namespace
+
+Result<ModelId> Models::resolve(const Caller& caller, std::string_view name) const {
+  const std::size_t dot = name.find('.');
+  if (dot == std::string_view::npos) {
+    if (!is_name(name)) return unknown_model();
+    return ModelId{caller.id(), std::string(name)};
+  }
+  const std::string_view owner = name.substr(0, dot);
+  const std::string_view model = name.substr(dot + 1);
+  if (!is_name(owner) || !is_name(model)) return unknown_model();
+  return ModelId{PrincipalId{std::string(owner)}, std::string(model)};
+}
+
+Result<VersionRecord> Models::find(const Caller& caller, const ModelId& model,
+                                   std::optional<VersionNumber> version) const {
+  // Own models only: grants come with their own issue, and until then nothing else is visible.
+  if (model.owner != caller.id() || caller.role() != Role::owner) return unknown_model();
+  if (version.has_value()) {
+    auto record = parts_.vault.find(VersionRef{model, *version});
+    if (!record.has_value()) return unknown_model();
+    return std::move(*record);
+  }
+  auto newest = parts_.vault.newest(model);
+  if (!newest.has_value()) return unknown_model();
+  return std::move(*newest);
+}
+
+std::vector<VersionRecord> Models::list(const Caller& caller) const {
+  if (caller.role() != Role::owner) return {};
+  auto records = parts_.vault.versions();
+  std::erase_if(records, [&](const VersionRecord& each) {
+    return each.ref.model.owner != caller.id();
+  });
+  return records;
+}
+
+Status Models::may_upload(const Caller& caller, const VersionRef& ref, std::uint64_t size) const {
+  if (caller.role() != Role::owner || ref.model.owner != caller.id()) {
+    return Error{Code::denied, "models.upload", Detail("only an owner stores models, his own")};
+  }
+  if (ref.version.value < 1 || ref.version.value > kVersionNumberMax) {
+    return Error{Code::invalid, "models.version", Detail("a version is 1 to 2147483648")};
+  }
+  if (parts_.vault.is_erased(ref)) {
+    return Error{Code::conflict, "models.erased",
+                 Detail("this version was erased; its number is never used again")};
+  }
+  std::uint64_t stored = 0;
+  std::size_t versions = 0;
+  for (const VersionRecord& each : list(caller)) {
+    stored += each.stored_bytes;
+    versions += each.ref == ref ? 0U : 1U;
+  }
+  if (versions >= settings_.versions_per_owner_max) {
+    return Error{Code::too_large, "models.versions_quota",
+                 Detail("the quota of " + std::to_string(settings_.versions_per_owner_max) +
+                        " versions is used up; delete some first")};
+  }
+  const std::uint64_t quota = settings_.stored_bytes_per_owner_max;
+  if (stored > quota || size > quota - stored) {
+    return Error{Code::too_large, "models.bytes_quota",
+                 Detail("the quota of " + std::to_string(quota) + " stored bytes has " +
+                        std::to_string(quota - std::min(stored, quota)) + " left; this model has " +
+                        std::to_string(size))};
+  }
+  return Done{};
+}
+
+Result<UploadOutcome> Models::compare_with_stored(const VersionRecord& stored,
+                                                  const ModelDigest& sha256) const {
+  if (stored.sha256 != sha256) {
+    return Error{Code::conflict, "models.exists",
+                 Detail("this version exists with other content; versions never change, so "
+                        "upload under a new number")};
+  }
+  return UploadOutcome{stored, false, {}};
+}
+
+Result<UploadOutcome> Models::upload(const Caller& caller, const VersionRef& ref,
+                                     ReceivedModel model) {
+  CLOISTER_TRY(may_upload(caller, ref, model.size));
+  const Bytes bytes = std::as_const(model.memory).bytes().first(model.size);
+  const ModelDigest digest = sha256(bytes);
+  if (model.claimed_sha256.has_value() && *model.claimed_sha256 != digest) {
+    return Error{Code::invalid, "models.digest",
+                 Detail("the received bytes do not have the SHA-256 that Content-Digest says; "
+                        "nothing was stored")};
+  }
+  if (const auto stored = parts_.vault.find(ref)) return compare_with_stored(*stored, digest);
+
+  VersionRecord record;
+  record.ref = ref;
+  record.sha256 = digest;
+  record.upload_bytes = model.size;
+  record.uploaded_at = parts_.clock.utc();
+  std::unique_ptr<StagedVersion> staged;
+  {
+    AdmissionVerdict verdict = parts_.admission.admit(bytes);
+    if (auto* findings = std::get_if<std::vector<Finding>>(&verdict)) {
+      return UploadOutcome{std::nullopt, false, std::move(*findings)};
+    }
+    const ValidatedModel& accepted = std::get<ValidatedModel>(verdict);
+    record.signature = accepted.bundle().signature;
+    record.cost = accepted.cost();
+    CLOISTER_ASSIGN(staged, parts_.vault.stage(std::move(record), accepted));
+  }
+  // Sealed: the upload's memory goes back before the trial load needs as much again.
+  model.memory = PrivateMemory();
+
+  CLOISTER_TRY(try_out(*staged));
+  const VersionRecord stored = staged->record();
+  CLOISTER_TRY(parts_.vault.commit(std::move(staged)));
+  return UploadOutcome{stored, true, {}};
+}
+
+Status Models::try_out(const StagedVersion& staged) const {
+  CLOISTER_ASSIGN(const OpenedModel opened, staged.open());
+  const EngineModel model{&opened.bundle, opened.weights.bytes()};
+  CLOISTER_ASSIGN(const auto loaded, parts_.engine.load(model));
+  std::vector<PrivateMemory> storage;
+  const auto inputs = zero_inputs(opened.bundle.signature, storage);
+  if (!inputs.ok()) return Done{};
+  RunControl control(parts_.clock.steady() + settings_.trial_time_max);
+  const auto ran = loaded->run(inputs.value(), {}, control);
+  // Zeros need not make sense to a model, so a failed run is no reason to refuse it; a run that
+  // does not end is.
+  if (!ran.ok() && ran.error().code == Code::deadline) {
+    return Error{Code::refused, "models.trial",
+                 Detail("one run on zeros did not end within the time allowed at upload")};
+  }
+  return Done{};
+}
+
+Result<Inference> Models::infer(const VersionRecord& record,
+                                const std::vector<NamedTensorView>& inputs,
+                                const std::vector<std::string>& outputs, RunControl& control) {
+  CLOISTER_TRY(check_inputs(record.signature, inputs));
+  for (const std::string& name : outputs) {
+    const auto& known = record.signature.outputs;
+    const bool found = std::any_of(known.begin(), known.end(),
+                                   [&](const TensorSpec& each) { return each.name == name; });
+    if (!found) {
+      return Error{Code::invalid, "models.output",
+                   Detail("output \"" + name + "\": the model has no output of this name")};
+    }
+  }
+  const SteadyTime deadline =
+      control.deadline().value_or(parts_.clock.steady() + settings_.load_time_max);
+  CLOISTER_ASSIGN(Lease lease, parts_.residency.acquire(record.ref, deadline));
+  CLOISTER_ASSIGN(auto results, lease.model().run(inputs, outputs, control));
+  return Inference{std::move(lease), std::move(results)};
+}
+
+Status Models::load(const Caller&, const VersionRecord& record) {
+  return parts_.residency.preload(record.ref, Pin::no,
+                                  parts_.clock.steady() + settings_.load_time_max);
+}
+
+Status Models::unload(const Caller&, const VersionRecord& record) {
+  const Status unloaded = parts_.residency.unload(record.ref);
+  // Asking for what is so already is no error.
+  if (!unloaded.ok() && unloaded.error().code == Code::not_found) return Done{};
+  return unloaded;
+}
+
+bool Models::is_resident(const VersionRef& ref) const {
+  const auto resident = parts_.residency.resident();
+  return std::any_of(resident.begin(), resident.end(),
+                     [&](const ResidentModel& each) { return each.ref == ref; });
+}
+
+Result<Erasure> Models::erase(const Caller& caller, const VersionRecord& record) {
+  if (record.ref.model.owner != caller.id()) {
+    return Error{Code::denied, "models.erase", Detail("only its owner erases a model")};
+  }
+  CLOISTER_ASSIGN(const Erasure erasure, parts_.vault.erase(record.ref));
+  CLOISTER_TRY(unload(caller, record));
+  return erasure;
+}
+
+Result<std::vector<NamedTensorView>> zero_inputs(const Signature& signature,
+                                                 std::vector<PrivateMemory>& storage) {
+  std::vector<NamedTensorView> inputs;
+  std::uint64_t total = 0;
+  for (const TensorSpec& spec : signature.inputs) {
+    NamedTensorView input{spec.name, {spec.type, {}, {}}};
+    for (const Extent& extent : spec.extents) input.tensor.shape.push_back(extent.value.value_or(1));
+    CLOISTER_ASSIGN(const std::uint64_t count, element_count(input.tensor.shape));
+    // A `bytes` element of length 0 is its four-byte length alone.
+    const std::uint64_t each = spec.type == DType::bytes ? 4 : element_bytes(spec.type);
+    CLOISTER_ASSIGN(const std::uint64_t size, checked_multiply(count, each));
+    total += size;
+    if (total > kTrialInputBytesMax) return Error{Code::too_large, "models.zero_inputs"};
+    if (size > 0) {
+      CLOISTER_ASSIGN(PrivateMemory memory, PrivateMemory::reserve(size));
+      input.tensor.data = std::as_const(memory).bytes();
+      storage.push_back(std::move(memory));
+    }
+    inputs.push_back(std::move(input));
+  }
+  return inputs;
+}
+
+}  // namespace cloister

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "access/principals.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "graph/admission.h"
+#include "model/model.h"
+#include "model/validated_model.h"
+#include "residency/residency.h"
+#include "secret/private_memory.h"
+#include "vault/vault.h"
+
+namespace cloister {
+
+struct ModelsSettings {
+  std::uint64_t stored_bytes_per_owner_max = 64ULL << 30;
+  std::size_t versions_per_owner_max = 10'000;
+  std::chrono::seconds load_time_max{300};   ///< a load that a request waits for
+  std::chrono::seconds trial_time_max{300};  ///< loading and running once at upload
+};
+
+/// A model's bytes as they were received, and the SHA-256 that the sender claims for them.
+struct ReceivedModel {
+  PrivateMemory memory;
+  std::uint64_t size = 0;
+  std::optional<ModelDigest> claimed_sha256;
+};
+
+/// What became of an upload: stored, there already, or refused with findings (never both).
+struct UploadOutcome {
+  std::optional<VersionRecord> stored;
+  bool created = false;            ///< false where the same bytes were there already
+  std::vector<Finding> findings;   ///< not empty: refused
+};
+
+/// The outputs of one run and what they came from. `outputs` live in the engine's memory and die
+/// before the lease does.
+struct Inference {
+  Lease lease;
+  std::unique_ptr<RunOutputs> outputs;
+};
+
+/// The use cases around models: who may do what is decided here, whatever the transport.
+/// What a caller may not know exists is `not_found`, with the same words. Safe from several
+/// threads; every call may take long (upload, load) and belongs on a thread that may wait.
+class Models {
+ public:
+  struct Parts {
+    Vault& vault;
+    Residency& residency;
+    Engine& engine;
+    const GraphAdmission& admission;
+    const Clock& clock;
+  };
+  Models(Parts parts, ModelsSettings settings) : parts_(parts), settings_(settings) {}
+
+  /// The model that `name` means to `caller`: `m` is his own, `owner.m` one granted to him.
+  /// Says nothing about existence. Fails: `not_found` where `name` can name no model.
+  Result<ModelId> resolve(const Caller& caller, std::string_view name) const;
+  /// The named version, or the newest. Fails: `not_found`, also where `caller` may not know of it.
+  Result<VersionRecord> find(const Caller& caller, const ModelId& model,
+                             std::optional<VersionNumber> version) const;
+  /// What `caller` may see, in order of reference.
+  std::vector<VersionRecord> list(const Caller& caller) const;
+
+  /// Whether an upload of `size` bytes may begin: right, number and quota, before a byte is read.
+  /// Fails: `denied`, `conflict` (erased number), `too_large`, `invalid`.
+  Status may_upload(const Caller& caller, const VersionRef& ref, std::uint64_t size) const;
+  /// Checks the digest, admits, seals, loads and runs once on zeros, then commits. `model`'s memory
+  /// is given back as soon as it is sealed, before the trial load.
+  /// Fails: `invalid` (digest), `conflict` (other bytes, or a number that was used), `io`, ...
+  Result<UploadOutcome> upload(const Caller& caller, const VersionRef& ref, ReceivedModel model);
+
+  /// Runs `record`'s model, which `find` returned, on inputs that are checked here first.
+  Result<Inference> infer(const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
+                          const std::vector<std::string>& outputs, RunControl& control);
+
+  /// Puts a version in memory, or takes it out. Fails as Residency does; `not_found`.
+  Status load(const Caller& caller, const VersionRecord& record);
+  Status unload(const Caller& caller, const VersionRecord& record);
+  bool is_resident(const VersionRef& ref) const;
+  /// Erases for good. Fails: `denied`, `not_found`, `io`.
+  Result<Erasure> erase(const Caller& caller, const VersionRecord& record);
+
+ private:
+  Status try_out(const StagedVersion& staged) const;
+  Result<UploadOutcome> compare_with_stored(const VersionRecord& stored,
+                                            const ModelDigest& sha256) const;
+
+  Parts parts_;
+  ModelsSettings settings_;
+};
+
+/// Zeros for every input of `signature`; open extents become 1. The memory is in `storage`.
+Result<std::vector<NamedTensorView>> zero_inputs(const Signature& signature,
+                                                 std::vector<PrivateMemory>& storage);
+
+}  // namespace cloister
