@@ -41,7 +41,9 @@ enum class SignatureScheme {
   ecdsa_p256_sha256_raw,   ///< r || s, 32 bytes each, big-endian (Intel DCAP, JWS)
   ecdsa_p256_sha256_der,   ///< Ecdsa-Sig-Value
   ecdsa_p384_sha384_raw,   ///< r || s, 48 bytes each, big-endian (AMD, after its byte order)
-  rsa_pkcs1_sha256,        ///< RSASSA-PKCS1-v1_5 (TPM attestation keys)
+  rsa_pkcs1_sha256,        ///< RSASSA-PKCS1-v1_5 (TPM attestation keys, certificates)
+  rsa_pkcs1_sha384,        ///< the same with SHA-384 (certificates)
+  rsa_pss_sha384,          ///< RSASSA-PSS, salt of 48 bytes (AMD certificates)
   rsa_pss_sha256,          ///< RSASSA-PSS, salt of any length (TPM)
 };
 
