@@ -4,7 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "secret/secret_bytes.h"
 
 namespace cloister {
 namespace {
@@ -12,9 +17,65 @@ namespace {
 constexpr std::uint64_t kPrivateMemoryMax = 64ULL << 30;
 constexpr std::size_t kHugePage = 2U << 20;
 
+// The sizes in which a pool keeps blocks; a request takes the smallest that holds it.
+constexpr std::array<std::size_t, 4> kKeptSizes = {64U << 10, 256U << 10, 1U << 20, 4U << 20};
+
 std::size_t page_size() noexcept { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
 
+/// The place in kKeptSizes of the smallest block that holds `size`; past its end for larger ones.
+std::size_t size_class(std::uint64_t size) noexcept {
+  std::size_t at = 0;
+  while (at < kKeptSizes.size() && size > kKeptSizes[at]) ++at;
+  return at;
+}
+
 }  // namespace
+
+/// The blocks of one pool that nobody uses now. All of them are zero.
+class KeptBlocks {
+ public:
+  explicit KeptBlocks(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  KeptBlocks(const KeptBlocks&) = delete;
+  KeptBlocks& operator=(const KeptBlocks&) = delete;
+  ~KeptBlocks() {
+    for (std::size_t at = 0; at < kKeptSizes.size(); ++at) {
+      for (std::byte* start : blocks_[at]) munmap(start, kKeptSizes[at]);
+    }
+  }
+
+  /// A block of kKeptSizes[at] bytes, or nothing.
+  std::byte* take(std::size_t at) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (blocks_[at].empty()) return nullptr;
+    std::byte* start = blocks_[at].back();
+    blocks_[at].pop_back();
+    bytes_ -= kKeptSizes[at];
+    return start;
+  }
+
+  /// Keeps a block that holds zeros, or unmaps it where enough are kept.
+  void give_back(std::byte* start, std::size_t at) noexcept EXCLUDES(mutex_) {
+    if (!keep(start, at)) munmap(start, kKeptSizes[at]);
+  }
+
+ private:
+  bool keep(std::byte* start, std::size_t at) noexcept EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (bytes_ + kKeptSizes[at] > bytes_max_) return false;
+    try {
+      blocks_[at].push_back(start);
+    } catch (...) {
+      return false;
+    }
+    bytes_ += kKeptSizes[at];
+    return true;
+  }
+
+  Mutex mutex_;
+  const std::uint64_t bytes_max_;
+  std::uint64_t bytes_ GUARDED_BY(mutex_) = 0;
+  std::array<std::vector<std::byte*>, kKeptSizes.size()> blocks_ GUARDED_BY(mutex_);
+};
 
 Result<PrivateMemory> PrivateMemory::reserve(std::uint64_t size) {
   if (size == 0 || size > kPrivateMemoryMax) return Error{Code::too_large, "private_memory.size"};
@@ -28,16 +89,24 @@ Result<PrivateMemory> PrivateMemory::reserve(std::uint64_t size) {
 }
 
 PrivateMemory::PrivateMemory(PrivateMemory&& other) noexcept
-    : start_(std::exchange(other.start_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : start_(std::exchange(other.start_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      origin_(std::move(other.origin_)) {}
 
 PrivateMemory& PrivateMemory::operator=(PrivateMemory&& other) noexcept {
   std::swap(start_, other.start_);
   std::swap(size_, other.size_);
+  std::swap(origin_, other.origin_);
   return *this;
 }
 
 PrivateMemory::~PrivateMemory() {
   if (start_ == nullptr) return;
+  if (origin_ != nullptr) {
+    wipe(bytes());
+    origin_->give_back(start_, size_class(size_));
+    return;
+  }
   // The kernel hands pages to others only after clearing them, and pages never touched need no
   // wiping: unmapping is the wipe.
   munmap(start_, size_);
@@ -49,6 +118,22 @@ void PrivateMemory::release(std::size_t offset, std::size_t length) noexcept {
   const std::size_t first = (offset + page - 1) / page * page;
   const std::size_t last = end / page * page;
   if (first < last) madvise(start_ + first, last - first, MADV_DONTNEED);
+}
+
+PrivateMemoryPool::PrivateMemoryPool(std::uint64_t kept_bytes_max)
+    : kept_(std::make_shared<KeptBlocks>(kept_bytes_max)) {}
+
+Result<PrivateMemory> PrivateMemoryPool::reserve(std::uint64_t size) {
+  const std::size_t at = size_class(size);
+  if (size == 0 || at == kKeptSizes.size()) return PrivateMemory::reserve(size);
+  std::byte* start = kept_->take(at);
+  if (start == nullptr) {
+    CLOISTER_ASSIGN(PrivateMemory fresh, PrivateMemory::reserve(kKeptSizes[at]));
+    start = std::exchange(fresh.start_, nullptr);
+  }
+  PrivateMemory block(start, size);
+  block.origin_ = kept_;
+  return block;
 }
 
 }  // namespace cloister

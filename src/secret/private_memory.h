@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "base/bytes.h"
 #include "base/result.h"
 
 namespace cloister {
+
+class KeptBlocks;
 
 /// A block of anonymous memory for plaintext that is large: received bodies, models, weights.
 /// Page-aligned, in huge pages where the host grants them, left out of core dumps, wiped before
@@ -31,10 +34,25 @@ class PrivateMemory {
   void release(std::size_t offset, std::size_t length) noexcept;
 
  private:
+  friend class PrivateMemoryPool;
   PrivateMemory(std::byte* start, std::size_t size) noexcept : start_(start), size_(size) {}
 
   std::byte* start_ = nullptr;
   std::size_t size_ = 0;
+  std::shared_ptr<KeptBlocks> origin_;  ///< where a pooled block goes back to; else nothing
+};
+
+/// Hands out blocks and keeps up to `kept_bytes_max` bytes of those that came back, wiped: to map,
+/// touch and unmap fresh memory costs more than to receive a request into it. Blocks past 4 MiB
+/// are never kept. Safe from several threads at once; blocks may outlive the pool.
+class PrivateMemoryPool {
+ public:
+  explicit PrivateMemoryPool(std::uint64_t kept_bytes_max);
+  /// As PrivateMemory::reserve, zeros included.
+  Result<PrivateMemory> reserve(std::uint64_t size);
+
+ private:
+  std::shared_ptr<KeptBlocks> kept_;
 };
 
 }  // namespace cloister

@@ -52,5 +52,47 @@ TEST(PrivateMemory, ReadsZerosAfterRelease) {
   EXPECT_EQ(memory.bytes()[memory.size() - 1], std::byte{5});
 }
 
+TEST(PrivateMemoryPool, RefusesNothingAndTooMuch) {
+  PrivateMemoryPool pool(1U << 20);
+  EXPECT_EQ(pool.reserve(0).error().code, Code::too_large);
+  EXPECT_EQ(pool.reserve(1ULL << 60).error().code, Code::too_large);
+}
+
+TEST(PrivateMemoryPool, HandsOutZerosWhateverWasThereBefore) {
+  PrivateMemoryPool pool(1U << 20);
+  const std::byte* start = nullptr;
+  {
+    auto block = pool.reserve(1000).value();
+    start = block.bytes().data();
+    for (auto& byte : block.bytes()) byte = std::byte{5};
+  }
+  auto again = pool.reserve(2000).value();
+  EXPECT_EQ(again.bytes().data(), start);  // the block was kept
+  for (const std::byte byte : again.bytes()) ASSERT_EQ(byte, std::byte{0});
+}
+
+TEST(PrivateMemoryPool, KeepsNoMoreThanItsBoundAndNothingLarge) {
+  PrivateMemoryPool pool(64U << 10);
+  {
+    auto first = pool.reserve(1).value();
+    auto second = pool.reserve(1).value();
+    auto large = pool.reserve(5U << 20).value();
+    EXPECT_EQ(large.size(), 5U << 20);
+  }
+  auto first = pool.reserve(64U << 10).value();
+  auto second = pool.reserve(64U << 10).value();
+  EXPECT_NE(first.bytes().data(), second.bytes().data());
+}
+
+TEST(PrivateMemoryPool, LeavesBlocksUsableWhenItEndsFirst) {
+  PrivateMemory block;
+  {
+    PrivateMemoryPool pool(1U << 20);
+    block = pool.reserve(100).value();
+  }
+  block.bytes()[99] = std::byte{1};
+  EXPECT_EQ(block.size(), 100U);
+}
+
 }  // namespace
 }  // namespace cloister
