@@ -38,8 +38,12 @@ function(cloister_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 endfunction()
 
+# What the tests labelled `concurrent` need: the thread sanitizer's build makes no more than this.
+add_custom_target(concurrent_tests)
+
 # cloister_test(NAME SOURCES a_test.cc ... [USES ...] [PRIVATE ...] [LABELS ...] [TIMEOUT seconds])
-# makes the GoogleTest program NAME_test and registers it with CTest as one test.
+# makes the GoogleTest program NAME_test and registers it with CTest as one test. The label
+# `concurrent` has it run under the thread sanitizer too.
 function(cloister_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;USES;PRIVATE;LABELS" ${ARGN})
   if(NOT BUILD_TESTING)
@@ -58,6 +62,9 @@ function(cloister_test name)
     set(ARG_TIMEOUT 300)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "unit;${ARG_LABELS}")
+  if("concurrent" IN_LIST ARG_LABELS)
+    add_dependencies(concurrent_tests ${name}_test)
+  endif()
 endfunction()
 
 # cloister_fuzz(NAME SOURCE x_fuzz.cc SEEDS folder [USES ...])
@@ -78,6 +85,9 @@ function(cloister_fuzz name)
   target_link_libraries(${name}_fuzz PRIVATE ${ARG_PRIVATE})
   if(CLOISTER_FUZZ)
     target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+    set_target_properties(${name}_fuzz PROPERTIES
+                          RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+    file(WRITE ${PROJECT_BINARY_DIR}/seeds/${name} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SEEDS})
   else()
     target_sources(${name}_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
     add_test(NAME ${name}_seeds COMMAND ${name}_fuzz ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SEEDS}
