@@ -141,7 +141,9 @@ void CborValue::append_to(ByteVector& out) const {
     return;
   }
   std::vector<std::pair<ByteVector, const CborValue*>> sorted;
-  for (const CborEntry& entry : entries()) sorted.emplace_back(encode_cbor(entry.key), &entry.value);
+  for (const CborEntry& entry : entries()) {
+    sorted.emplace_back(encode_cbor(entry.key), &entry.value);
+  }
   std::sort(sorted.begin(), sorted.end());
   append_head(out, Major::map, sorted.size());
   for (const auto& [key, value] : sorted) {

@@ -38,7 +38,9 @@ class CborValue {
   static CborValue of_integer(std::int64_t value);
   static CborValue of_bytes(Bytes value) { return CborValue(Content(copy_of(value))); }
   /// `value` must be UTF-8.
-  static CborValue of_text(std::string_view value) { return CborValue(Content(std::string(value))); }
+  static CborValue of_text(std::string_view value) {
+    return CborValue(Content(std::string(value)));
+  }
   static CborValue of_boolean(bool value) { return CborValue(Content(value)); }
   static CborValue of_array(std::vector<CborValue> items);
   /// In any order; the encoder sorts. Keys must differ.
