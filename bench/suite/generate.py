@@ -51,7 +51,7 @@ def main():
             failures += check.check(out, name)
         if arguments.int8:
             import check
-            check.quantize(out, name)
+            failures += check.quantize(out, name)
     return 1 if failures else 0
 
 
