@@ -52,6 +52,14 @@ std::vector<VersionRecord> Models::list(const Caller& caller) const {
   return records;
 }
 
+std::vector<VersionNumber> Models::versions_of(const ModelId& model) const {
+  std::vector<VersionNumber> versions;
+  for (const VersionRecord& each : parts_.vault.versions()) {
+    if (each.ref.model == model) versions.push_back(each.ref.version);
+  }
+  return versions;
+}
+
 Status Models::may_upload(const Caller& caller, const VersionRef& ref, std::uint64_t size) const {
   if (caller.role() != Role::owner || ref.model.owner != caller.id()) {
     return Error{Code::denied, "models.upload", Detail("only an owner stores models, his own")};
@@ -179,6 +187,11 @@ Status Models::unload(const Caller&, const VersionRecord& record) {
   // Asking for what is so already is no error.
   if (!unloaded.ok() && unloaded.error().code == Code::not_found) return Done{};
   return unloaded;
+}
+
+Status Models::await(const VersionRecord& record, SteadyTime deadline) {
+  CLOISTER_TRY(parts_.residency.acquire(record.ref, deadline));
+  return Done{};
 }
 
 bool Models::is_resident(const VersionRef& ref) const {

@@ -71,6 +71,9 @@ class Models {
   /// What `caller` may see, in order of reference.
   std::vector<VersionRecord> list(const Caller& caller) const;
 
+  /// The numbers of a model's versions, rising; `find` has said that the caller may know them.
+  std::vector<VersionNumber> versions_of(const ModelId& model) const;
+
   /// Whether an upload of `size` bytes may begin: right, number and quota, before a byte is read.
   /// Fails: `denied`, `conflict` (erased number), `too_large`, `invalid`.
   Status may_upload(const Caller& caller, const VersionRef& ref, std::uint64_t size) const;
@@ -86,6 +89,8 @@ class Models {
   /// Puts a version in memory, or takes it out. Fails as Residency does; `not_found`.
   Status load(const Caller& caller, const VersionRecord& record);
   Status unload(const Caller& caller, const VersionRecord& record);
+  /// Waits until `record`'s model is in memory. Fails as Residency::acquire does.
+  Status await(const VersionRecord& record, SteadyTime deadline);
   bool is_resident(const VersionRef& ref) const;
   /// Erases for good. Fails: `denied`, `not_found`, `io`.
   Result<Erasure> erase(const Caller& caller, const VersionRecord& record);

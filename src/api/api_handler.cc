@@ -1,0 +1,250 @@
+#include "api/api_handler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/exchange.h"
+#include "api/body_limits.h"
+#include "encoding/json_writer.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::uint64_t kSmallBodyMax = 64 * 1024;
+constexpr std::string_view kBearer = "Bearer ";
+
+Error no_route() {
+  return Error{Code::not_found, "api.route", Detail("no such route; docs/wire-api.md lists them")};
+}
+
+HttpResponse wrong_method(const WrongMethod& wrong) {
+  HttpResponse response =
+      ErrorResponse::plain(405, "invalid", "this route is not served for this method");
+  response.headers.push_back({"allow", wrong.allow});
+  return response;
+}
+
+std::vector<VersionRef> resident_of(const std::vector<VersionRecord>& records,
+                                    const Models& models) {
+  std::vector<VersionRef> resident;
+  for (const VersionRecord& each : records) {
+    if (models.is_resident(each.ref)) resident.push_back(each.ref);
+  }
+  return resident;
+}
+
+}  // namespace
+
+ApiHandler::ApiHandler(Parts parts, ServerDescription server, ApiSettings settings)
+    : parts_(parts),
+      server_(std::move(server)),
+      settings_(settings),
+      receiving_(ReceivingBudget::make(settings.receiving_bytes_per_principal_max)) {}
+
+HeadDecision ApiHandler::decide(const HttpRequestHead& head) {
+  const RouteMatch match = match_route(head.method, head.path);
+  const Route* route = std::get_if<Route>(&match);
+  if (route != nullptr && is_public(route->kind)) return BodyPlan{};
+  // Before a stranger learns which routes exist he says who he is.
+  const auto caller = authenticate(head);
+  if (!caller.ok()) return ErrorResponse::of(caller.error());
+  if (const auto* wrong = std::get_if<WrongMethod>(&match)) return wrong_method(*wrong);
+  if (route == nullptr) return ErrorResponse::of(no_route());
+  auto plan = plan_body(head, *route, caller.value());
+  if (!plan.ok()) return ErrorResponse::of(plan.error());
+  return std::move(plan).value();
+}
+
+Result<Caller> ApiHandler::authenticate(const HttpRequestHead& head) const {
+  if (const auto given = head.header("authorization")) {
+    if (!given->starts_with(kBearer)) return Error{Code::unauthenticated, "api.authorization"};
+    return parts_.principals.authenticate(given->substr(kBearer.size()));
+  }
+  if (head.connection.client_spki_sha256) {
+    return parts_.principals.authenticate_key(*head.connection.client_spki_sha256);
+  }
+  return Error{Code::unauthenticated, "api.authorization"};
+}
+
+Result<BodyPlan> ApiHandler::plan_body(const HttpRequestHead& head, const Route& route,
+                                       const Caller& caller) {
+  BodyPlan plan;
+  plan.seconds_max = static_cast<std::uint32_t>(settings_.request_time_max.count());
+  switch (route.kind) {
+    case RouteKind::upload: return plan_upload(head, route, caller);
+    case RouteKind::infer: return plan_infer(head, route, caller);
+    case RouteKind::index:
+    case RouteKind::load:
+    case RouteKind::unload:
+    case RouteKind::mint_token:
+      plan.bytes_max = kSmallBodyMax;
+      return plan;
+    default: return plan;
+  }
+}
+
+Result<BodyPlan> ApiHandler::plan_upload(const HttpRequestHead& head, const Route& route,
+                                         const Caller& caller) {
+  CLOISTER_ASSIGN(const ModelId model, parts_.models.resolve(caller, route.name));
+  const std::uint64_t size = head.content_length.value_or(settings_.upload_bytes_max);
+  if (size > settings_.upload_bytes_max) {
+    return Error{Code::too_large, "api.upload_size",
+                 Detail("a model may have at most " + std::to_string(settings_.upload_bytes_max) +
+                        " bytes; this one has " + std::to_string(size))};
+  }
+  if (size == 0 || !head.has_body) {
+    return Error{Code::invalid, "api.upload_empty", Detail("the body is the ONNX file; it is empty")};
+  }
+  // A length that nobody stated is checked against the quota once it is known.
+  CLOISTER_TRY(parts_.models.may_upload(caller, VersionRef{model, *route.version},
+                                        head.content_length.value_or(0)));
+  CLOISTER_TRY(check_upload_headers(head));
+  BodyPlan plan;
+  plan.bytes_max = size;
+  plan.seconds_max = static_cast<std::uint32_t>(settings_.upload_time_max.count());
+  CLOISTER_ASSIGN(plan.hold, receiving_->take(caller.id(), size));
+  return plan;
+}
+
+Result<BodyPlan> ApiHandler::plan_infer(const HttpRequestHead& head, const Route& route,
+                                        const Caller& caller) {
+  CLOISTER_ASSIGN(const ModelId model, parts_.models.resolve(caller, route.name));
+  CLOISTER_ASSIGN(const VersionRecord record,
+                  parts_.models.find(caller, model, route.version));
+  CLOISTER_ASSIGN(const BodyFormat format, infer_format(head));
+  const std::uint64_t bound =
+      infer_body_bound(record.signature, format, settings_.request_bytes_max);
+  const std::uint64_t size = head.content_length.value_or(bound);
+  if (size > bound) {
+    return Error{Code::too_large, "api.infer_size",
+                 Detail("a request to this model has at most " + std::to_string(bound) +
+                        " bytes; this one has " + std::to_string(size))};
+  }
+  BodyPlan plan;
+  plan.bytes_max = size;
+  plan.seconds_max = static_cast<std::uint32_t>(settings_.request_time_max.count());
+  if (size > 0) {
+    CLOISTER_ASSIGN(plan.hold, receiving_->take(caller.id(), size));
+  }
+  return plan;
+}
+
+void ApiHandler::handle(HttpRequestHead head, RequestBody body,
+                        std::shared_ptr<Responder> responder) {
+  RouteMatch match = match_route(head.method, head.path);
+  Route* route = std::get_if<Route>(&match);
+  if (route == nullptr) {
+    responder->send(ErrorResponse::of(no_route()));
+    return;
+  }
+  auto exchange = std::make_shared<Exchange>();
+  exchange->head = std::move(head);
+  exchange->body = std::move(body);
+  exchange->responder = std::move(responder);
+  exchange->route = std::move(*route);
+  if (is_public(exchange->route.kind)) {
+    answer_public(exchange);
+    return;
+  }
+  // Again, now that the body is here: a credential that was revoked meanwhile counts for nothing.
+  auto caller = authenticate(exchange->head);
+  if (!caller.ok()) {
+    exchange->responder->send(ErrorResponse::of(caller.error()));
+    return;
+  }
+  exchange->caller = std::move(caller).value();
+  answer_own(exchange);
+}
+
+void ApiHandler::answer_public(const ExchangePtr& exchange) {
+  switch (exchange->route.kind) {
+    case RouteKind::server:
+      exchange->responder->send(json_response(200, server_json(server_)));
+      return;
+    case RouteKind::live:
+      exchange->responder->send(json_response(200, R"({"live":true})"));
+      return;
+    case RouteKind::ready:
+      exchange->responder->send(json_response(200, R"({"ready":true})"));
+      return;
+    default: enqueue(parts_.queues.control, exchange, &ApiHandler::attest); return;
+  }
+}
+
+void ApiHandler::answer_own(const ExchangePtr& exchange) {
+  const ApiQueues& queues = parts_.queues;
+  switch (exchange->route.kind) {
+    case RouteKind::describe: exchange->responder->send(describe(*exchange)); return;
+    case RouteKind::model_ready: exchange->responder->send(model_ready(*exchange)); return;
+    case RouteKind::list_models:
+    case RouteKind::index: enqueue(queues.control, exchange, &ApiHandler::list_models); return;
+    case RouteKind::mint_token:
+    case RouteKind::revoke_tokens: enqueue(queues.control, exchange, &ApiHandler::tokens); return;
+    case RouteKind::erase: enqueue(queues.control, exchange, &ApiHandler::erase); return;
+    case RouteKind::unload: enqueue(queues.control, exchange, &ApiHandler::unload); return;
+    case RouteKind::load: enqueue(queues.loads, exchange, &ApiHandler::load); return;
+    case RouteKind::upload: enqueue(queues.uploads, exchange, &ApiHandler::upload); return;
+    case RouteKind::infer: start_infer(exchange); return;
+    case RouteKind::server:
+    case RouteKind::live:
+    case RouteKind::ready:
+    case RouteKind::attestation: break;
+  }
+  exchange->responder->send(ErrorResponse::of(no_route()));
+}
+
+void ApiHandler::enqueue(JobQueue& queue, const ExchangePtr& exchange,
+                         HttpResponse (ApiHandler::*work)(Exchange&)) {
+  const Status queued = queue.push([this, exchange, work] {
+    exchange->responder->send((this->*work)(*exchange));
+  });
+  if (!queued.ok()) exchange->responder->send(ErrorResponse::of(queued.error()));
+}
+
+Result<VersionRecord> ApiHandler::find_model(const Exchange& exchange) const {
+  CLOISTER_ASSIGN(const ModelId model,
+                  parts_.models.resolve(*exchange.caller, exchange.route.name));
+  return parts_.models.find(*exchange.caller, model, exchange.route.version);
+}
+
+HttpResponse ApiHandler::list_models(Exchange& exchange) {
+  const auto records = parts_.models.list(*exchange.caller);
+  const auto resident = resident_of(records, parts_.models);
+  const bool index = exchange.route.kind == RouteKind::index;
+  return json_response(200, index ? repository_index_json(records, resident)
+                                  : model_list_json(records, resident));
+}
+
+HttpResponse ApiHandler::describe(Exchange& exchange) {
+  const auto record = find_model(exchange);
+  if (!record.ok()) return ErrorResponse::of(record.error());
+  std::vector<VersionNumber> versions = {record.value().ref.version};
+  if (!exchange.route.version) versions = parts_.models.versions_of(record.value().ref.model);
+  return json_response(200, metadata_json(record.value(), versions));
+}
+
+HttpResponse ApiHandler::model_ready(Exchange& exchange) {
+  const auto record = find_model(exchange);
+  if (!record.ok()) return ErrorResponse::of(record.error());
+  // Every stored version answers: it loads on first use.
+  std::string json;
+  JsonWriter(json).begin_object().key("name").text(exchange.route.name).key("ready").boolean(true)
+      .end_object();
+  return json_response(200, std::move(json));
+}
+
+HttpResponse ApiHandler::attest(Exchange& exchange) {
+  const auto nonces = query_values(exchange.head.query, "nonce");
+  if (!nonces.ok() || nonces.value().size() != 1) {
+    return ErrorResponse::plain(
+        400, "invalid", "nonce: expected once, base64url without padding of 16 to 64 random bytes");
+  }
+  auto answer =
+      parts_.attestation.answer(nonces.value().front(), exchange.head.connection.tls_exporter);
+  if (!answer.ok()) return ErrorResponse::of(answer.error());
+  HttpResponse response = json_response(200, std::move(answer).value());
+  response.headers.push_back({"cache-control", "no-store"});
+  return response;
+}
+
+}  // namespace cloister

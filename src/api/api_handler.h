@@ -1,0 +1,89 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+#include "access/principals.h"
+#include "api/receiving_budget.h"
+#include "api/responses.h"
+#include "api/routes.h"
+#include "base/clock.h"
+#include "http/message.h"
+#include "serving/attestation.h"
+#include "serving/job_queue.h"
+#include "serving/models.h"
+
+namespace cloister {
+
+struct ApiSettings {
+  std::uint64_t upload_bytes_max = 2ULL << 30;
+  std::uint64_t request_bytes_max = 64ULL << 20;
+  std::uint64_t receiving_bytes_per_principal_max = 4ULL << 30;
+  std::chrono::seconds request_time_max{60};
+  std::chrono::seconds upload_time_max{3600};
+};
+
+/// The threads that requests are done on, apart by cost, so that the dear ones never hold up the
+/// cheap ones. All of them outlive the handler.
+struct ApiQueues {
+  JobQueue& runs;     ///< decoding, running and encoding: the execution slots
+  JobQueue& loads;    ///< requests that wait until their model is in memory
+  JobQueue& uploads;  ///< admission and sealing
+  JobQueue& control;  ///< evidence, lists, tokens, erasing, loading and unloading
+};
+
+/// HTTP requests to use cases, and errors to answers. Everything here is cheap; what may take long
+/// is handed to a queue. Safe from several threads.
+class ApiHandler final : public RequestHandler {
+ public:
+  struct Parts {
+    Models& models;
+    Principals& principals;
+    const Attestation& attestation;
+    const Clock& clock;
+    ApiQueues queues;
+  };
+  ApiHandler(Parts parts, ServerDescription server, ApiSettings settings);
+
+  HeadDecision decide(const HttpRequestHead& head) override;
+  void handle(HttpRequestHead head, RequestBody body,
+              std::shared_ptr<Responder> responder) override;
+
+ private:
+  /// One request on its way through a queue.
+  struct Exchange;
+  using ExchangePtr = std::shared_ptr<Exchange>;
+
+  Result<Caller> authenticate(const HttpRequestHead& head) const;
+  Result<BodyPlan> plan_body(const HttpRequestHead& head, const Route& route,
+                             const Caller& caller);
+  Result<BodyPlan> plan_upload(const HttpRequestHead& head, const Route& route,
+                               const Caller& caller);
+  Result<BodyPlan> plan_infer(const HttpRequestHead& head, const Route& route,
+                              const Caller& caller);
+  void answer_public(const ExchangePtr& exchange);
+  void answer_own(const ExchangePtr& exchange);
+  void enqueue(JobQueue& queue, const ExchangePtr& exchange,
+               HttpResponse (ApiHandler::*work)(Exchange&));
+  Result<VersionRecord> find_model(const Exchange& exchange) const;
+
+  HttpResponse list_models(Exchange& exchange);
+  HttpResponse describe(Exchange& exchange);
+  HttpResponse model_ready(Exchange& exchange);
+  HttpResponse upload(Exchange& exchange);
+  HttpResponse erase(Exchange& exchange);
+  HttpResponse load(Exchange& exchange);
+  HttpResponse unload(Exchange& exchange);
+  HttpResponse tokens(Exchange& exchange);
+  HttpResponse attest(Exchange& exchange);
+  void start_infer(const ExchangePtr& exchange);
+  HttpResponse infer(Exchange& exchange);
+
+  Parts parts_;
+  ServerDescription server_;
+  ApiSettings settings_;
+  std::shared_ptr<ReceivingBudget> receiving_;
+};
+
+}  // namespace cloister

@@ -1,0 +1,113 @@
+// The routes that change what is stored, loaded or allowed.
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "api/api_handler.h"
+#include "api/body_limits.h"
+#include "api/exchange.h"
+#include "encoding/json.h"
+#include "encoding/json_writer.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::chrono::hours kTokenLifeDefault{24 * 30};
+
+/// `{"expires_in": seconds}`, or nothing for the default.
+Result<std::chrono::seconds> token_life(Bytes body) {
+  if (body.empty()) return std::chrono::seconds(kTokenLifeDefault);
+  CLOISTER_ASSIGN(const JsonValue root, parse_json(text_of(body)));
+  const JsonValue* life = root.find("expires_in");
+  const bool good = root.is_object() && root.members().size() == (life == nullptr ? 0U : 1U);
+  if (!good || (life != nullptr && !life->unsigned_integer())) {
+    return Error{Code::invalid, "api.token_life",
+                 Detail("expected {\"expires_in\": seconds} or nothing")};
+  }
+  if (life == nullptr) return std::chrono::seconds(kTokenLifeDefault);
+  const auto most = static_cast<std::uint64_t>(std::chrono::seconds(kTokenLifeMax).count());
+  return std::chrono::seconds(std::min(*life->unsigned_integer(), most + 1));
+}
+
+}  // namespace
+
+HttpResponse ApiHandler::upload(Exchange& exchange) {
+  const auto model = parts_.models.resolve(*exchange.caller, exchange.route.name);
+  if (!model.ok()) return ErrorResponse::of(model.error());
+  auto claimed = claimed_digest(exchange.head);
+  if (!claimed.ok()) return ErrorResponse::of(claimed.error());
+  ReceivedModel received;
+  received.memory = std::move(exchange.body.memory);
+  received.size = exchange.body.size;
+  received.claimed_sha256 = claimed.value();
+  const VersionRef ref{model.value(), *exchange.route.version};
+  const auto outcome = parts_.models.upload(*exchange.caller, ref, std::move(received));
+  if (!outcome.ok()) return ErrorResponse::of(outcome.error());
+  if (!outcome.value().findings.empty()) return ErrorResponse::of_findings(outcome.value().findings);
+  return json_response(outcome.value().created ? 201 : 200,
+                       version_json(*outcome.value().stored, "stored"));
+}
+
+HttpResponse ApiHandler::erase(Exchange& exchange) {
+  const auto record = find_model(exchange);
+  if (!record.ok()) return ErrorResponse::of(record.error());
+  const auto erased = parts_.models.erase(*exchange.caller, record.value());
+  if (!erased.ok()) return ErrorResponse::of(erased.error());
+  std::string json;
+  JsonWriter(json)
+      .begin_object()
+      .key("name").text(record.value().ref.model.name)
+      .key("version").text(std::to_string(record.value().ref.version.value))
+      .key("erasure")
+      .text(erased.value() == Erasure::bounded_by_anchor ? "bounded-by-anchor" : "not-anchored")
+      .end_object();
+  return json_response(200, std::move(json));
+}
+
+HttpResponse ApiHandler::load(Exchange& exchange) {
+  const auto record = find_model(exchange);
+  if (!record.ok()) return ErrorResponse::of(record.error());
+  const Status loaded = parts_.models.load(*exchange.caller, record.value());
+  return loaded.ok() ? json_response(200, "{}") : ErrorResponse::of(loaded.error());
+}
+
+HttpResponse ApiHandler::unload(Exchange& exchange) {
+  const auto model = parts_.models.resolve(*exchange.caller, exchange.route.name);
+  if (!model.ok()) return ErrorResponse::of(model.error());
+  const auto newest = parts_.models.find(*exchange.caller, model.value(), std::nullopt);
+  if (!newest.ok()) return ErrorResponse::of(newest.error());
+  // The protocol unloads a model, not a version: all of them go.
+  for (const VersionNumber version : parts_.models.versions_of(model.value())) {
+    const auto record = parts_.models.find(*exchange.caller, model.value(), version);
+    if (!record.ok()) continue;
+    const Status unloaded = parts_.models.unload(*exchange.caller, record.value());
+    if (!unloaded.ok()) return ErrorResponse::of(unloaded.error());
+  }
+  return json_response(200, "{}");
+}
+
+HttpResponse ApiHandler::tokens(Exchange& exchange) {
+  const PrincipalId principal{exchange.route.name};
+  if (exchange.caller->id() != principal) {
+    return ErrorResponse::of(Error{Code::not_found, "api.principal", Detail("no such principal")});
+  }
+  if (exchange.route.kind == RouteKind::revoke_tokens) {
+    const Status revoked = parts_.principals.revoke_tokens(principal);
+    return revoked.ok() ? json_response(200, "{}") : ErrorResponse::of(revoked.error());
+  }
+  const auto life = token_life(exchange.body.bytes());
+  if (!life.ok()) return ErrorResponse::of(life.error());
+  const auto minted = parts_.principals.mint(principal, life.value());
+  if (!minted.ok()) return ErrorResponse::of(minted.error());
+  std::string json;
+  JsonWriter(json)
+      .begin_object()
+      .key("token").text(minted.value().show_once())
+      .key("expires_at").integer(minted.value().expires().time_since_epoch().count())
+      .end_object();
+  HttpResponse response = json_response(201, std::move(json));
+  response.headers.push_back({"cache-control", "no-store"});
+  return response;
+}
+
+}  // namespace cloister

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "http/message.h"
+#include "model/validated_model.h"
+#include "vault/vault.h"
+
+namespace cloister {
+
+/// What `/v2` says of the server: all of it public.
+struct ServerDescription {
+  std::string version;
+  std::string platform;   ///< "simulated", "sgx", ...
+  std::string isolation;  ///< "process" or "inline"
+  std::string sandbox;    ///< how workers are confined
+  std::string anchor;
+  bool simulated = true;
+};
+
+/// Turns errors into answers: the one reader of a Detail on the server. The text goes to the
+/// requester and nowhere else.
+class ErrorResponse {
+ public:
+  /// `{"error": ..., "code": ...}` with the status of the code; 429 and 503 say when to retry.
+  static HttpResponse of(const Error& error);
+  /// The same for answers that no Error stands behind.
+  static HttpResponse plain(int status, std::string_view code, std::string_view text);
+  /// 422 with every finding: `{"error", "code": "refused", "findings": [{rule, where, remedy}]}`.
+  static HttpResponse of_findings(const std::vector<Finding>& findings);
+};
+
+HttpResponse json_response(int status, std::string json);
+
+/// Bodies of answers; docs/wire-api.md shows each.
+std::string server_json(const ServerDescription& server);
+std::string version_json(const VersionRecord& record, std::string_view state);
+std::string model_list_json(const std::vector<VersionRecord>& records,
+                            const std::vector<VersionRef>& resident);
+std::string repository_index_json(const std::vector<VersionRecord>& records,
+                                  const std::vector<VersionRef>& resident);
+/// Model metadata as the Open Inference Protocol has it, ours under `parameters`.
+std::string metadata_json(const VersionRecord& record, const std::vector<VersionNumber>& versions);
+
+}  // namespace cloister

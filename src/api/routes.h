@@ -1,0 +1,55 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "http/message.h"
+#include "model/model.h"
+
+namespace cloister {
+
+/// Every route that is served: docs/wire-api.md has one line for each.
+enum class RouteKind {
+  server,         ///< GET /v2
+  live,           ///< GET /v2/health/live
+  ready,          ///< GET /v2/health/ready
+  attestation,    ///< GET /v2/attestation?nonce=
+  list_models,    ///< GET /v2/models
+  describe,       ///< GET /v2/models/{m}[/versions/{v}]
+  model_ready,    ///< GET /v2/models/{m}[/versions/{v}]/ready
+  infer,          ///< POST /v2/models/{m}[/versions/{v}]/infer
+  upload,         ///< PUT /v2/models/{m}/versions/{v}
+  erase,          ///< DELETE /v2/models/{m}/versions/{v}
+  index,          ///< POST /v2/repository/index
+  load,           ///< POST /v2/repository/models/{m}/load
+  unload,         ///< POST /v2/repository/models/{m}/unload
+  mint_token,     ///< POST /v2/principals/{p}/tokens
+  revoke_tokens,  ///< DELETE /v2/principals/{p}/tokens
+};
+
+struct Route {
+  RouteKind kind = RouteKind::server;
+  std::string name;  ///< the model's or principal's name as it stands in the path; unchecked
+  std::optional<VersionNumber> version;
+};
+
+/// The path exists, but not for this method; `allow` is the Allow header's value.
+struct WrongMethod {
+  std::string allow;
+};
+struct NoRoute {};
+using RouteMatch = std::variant<Route, WrongMethod, NoRoute>;
+
+/// Finds the route of a request line. HEAD counts as GET.
+RouteMatch match_route(HttpMethod method, std::string_view path);
+
+/// Whether a route answers without a credential.
+bool is_public(RouteKind kind) noexcept;
+
+/// The values of `key` in a query string, percent-decoded, in order. Fails: `invalid` for a bad
+/// escape or more than 64 parameters.
+Result<std::vector<std::string>> query_values(std::string_view query, std::string_view key);
+
+}  // namespace cloister

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace cloister {
+
+inline constexpr std::size_t kConfigBytesMax = 64 * 1024;
+inline constexpr std::size_t kPreloadMax = 1024;
+
+/// The first owner: whoever holds the private key of this public key. `key_sha256` is the SHA-256
+/// of its SubjectPublicKeyInfo (DER), which a TLS client certificate proves.
+struct FirstOwner {
+  std::string name;
+  std::array<std::byte, 32> key_sha256{};
+};
+
+/// A version to load at start: `owner.model` and a number.
+struct Preload {
+  std::string owner;
+  std::string model;
+  std::uint64_t version = 0;
+};
+
+/// Everything that an operator decides. Immutable once parsed; docs/operations.md has the table.
+struct ServerConfig {
+  std::string listen_address = "127.0.0.1";
+  std::uint16_t listen_port = 8443;
+  std::vector<std::string> names = {"localhost", "127.0.0.1"};  ///< in the certificate's SAN
+  std::string store;                                             ///< folder
+  std::string platform = "simulated";
+  std::optional<FirstOwner> owner;
+  std::string isolation = "inline";
+  std::string anchor = "none";
+  std::string integrity = "tags";  ///< "tags" or "full"
+  bool allow_swap = false;
+  std::vector<Preload> preload;
+
+  std::uint32_t run_threads = 2;       ///< execution slots; 1 to 64
+  std::uint32_t io_threads = 1;        ///< 1 to 16
+  std::uint32_t intra_op_threads = 1;  ///< of the runtime, per model; 1 to 64
+  std::uint32_t inter_op_threads = 1;
+  std::uint32_t queue_length_max = 256;
+  std::uint32_t connections_max = 1024;
+
+  std::uint64_t memory_budget_bytes = 8ULL << 30;          ///< loaded models
+  std::uint64_t upload_bytes_max = 2ULL << 30;             ///< one model
+  std::uint64_t request_bytes_max = 64ULL << 20;           ///< one infer body with open shapes
+  std::uint64_t receiving_bytes_per_principal_max = 4ULL << 30;
+  std::uint64_t stored_bytes_per_owner_max = 64ULL << 30;
+  std::uint32_t versions_per_owner_max = 10'000;
+  std::uint32_t request_seconds_max = 60;
+  std::uint32_t upload_seconds_max = 3600;
+};
+
+/// Parses the text of a configuration file: strict JSON, unknown and duplicate keys refused, every
+/// number bounded. Fails: `invalid`, `too_large`; the Detail names the key and what it may be.
+Result<ServerConfig> parse_server_config(std::string_view text);
+
+/// The configuration as one canonical JSON text, every field in it, in a fixed order: what the
+/// evidence covers. Equal configurations have equal texts.
+std::string canonical_text(const ServerConfig& config);
+
+}  // namespace cloister

@@ -1,0 +1,68 @@
+#include "config/server_config.h"
+
+#include <gtest/gtest.h>
+
+namespace cloister {
+
+struct DetailForTest {
+  static std::string text(const Error& error) { return error.detail.reveal(DetailToken()); }
+};
+
+namespace {
+
+std::string refusal_of(std::string_view text) {
+  const auto parsed = parse_server_config(text);
+  return parsed.ok() ? "accepted" : DetailForTest::text(parsed.error());
+}
+
+TEST(ParseServerConfig, RefusesUnknownKey) {
+  EXPECT_EQ(refusal_of(R"({"store":"/s","stroe":1})"), R"("stroe": no such setting)");
+}
+
+TEST(ParseServerConfig, RefusesDuplicateKeyAndTrailingText) {
+  EXPECT_NE(refusal_of(R"({"store":"/s","store":"/t"})"), "accepted");
+  EXPECT_NE(refusal_of(R"({"store":"/s"} x)"), "accepted");
+  EXPECT_NE(refusal_of(R"(["store"])"), "accepted");
+}
+
+TEST(ParseServerConfig, RefusesMissingStore) {
+  EXPECT_EQ(refusal_of("{}"), R"("store": expected the folder of the encrypted store)");
+}
+
+TEST(ParseServerConfig, RefusesValuesOutOfRangeAndOfOtherTypes) {
+  EXPECT_EQ(refusal_of(R"({"store":"/s","listen_port":65536})"),
+            R"("listen_port": expected a whole number from 0 to 65535)");
+  EXPECT_EQ(refusal_of(R"({"store":"/s","run_threads":0})"),
+            R"("run_threads": expected a whole number from 1 to 64)");
+  EXPECT_EQ(refusal_of(R"({"store":"/s","isolation":"none"})"),
+            R"("isolation": expected "inline" or "process")");
+  EXPECT_EQ(refusal_of(R"({"store":"/s","allow_swap":1})"),
+            R"("allow_swap": expected true or false)");
+  EXPECT_NE(refusal_of(R"({"store":"/s","names":[]})"), "accepted");
+  EXPECT_NE(refusal_of(R"({"store":"/s","names":["a b"]})"), "accepted");
+  EXPECT_NE(refusal_of(R"({"store":"/s","run_threads":1.5})"), "accepted");
+  EXPECT_NE(refusal_of(R"({"store":"/s","run_threads":-1})"), "accepted");
+  EXPECT_NE(refusal_of(R"({"store":"/s","owner":{"name":"a","key_sha256":"AAAA"}})"), "accepted");
+  EXPECT_NE(refusal_of(R"({"store":"/s","preload":[{"owner":"a","model":"b"}]})"), "accepted");
+}
+
+TEST(CanonicalText, SurvivesParsingAgain) {
+  const auto config = parse_server_config(
+      R"({"listen_port":0,"store":"/s","names":["a.example","::1"],"integrity":"full",
+          "owner":{"name":"clinic","key_sha256":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
+          "preload":[{"owner":"clinic","model":"m","version":3}],"memory_budget_bytes":1048576})");
+  ASSERT_TRUE(config.ok());
+  const std::string text = canonical_text(config.value());
+  const auto again = parse_server_config(text);
+  ASSERT_TRUE(again.ok()) << DetailForTest::text(again.error());
+  EXPECT_EQ(canonical_text(again.value()), text);
+}
+
+TEST(CanonicalText, DoesNotDependOnOrderOrDefaultsWrittenOut) {
+  const auto first = parse_server_config(R"({"store":"/s","run_threads":2,"io_threads":1})");
+  const auto second = parse_server_config(R"({ "io_threads" : 1, "store" : "/s" })");
+  EXPECT_EQ(canonical_text(first.value()), canonical_text(second.value()));
+}
+
+}  // namespace
+}  // namespace cloister
