@@ -27,16 +27,16 @@ rm -rf --one-file-system "$fresh"
 cp -a "$template" "$fresh"
 
 # What this machine's apt and pip are told, and nothing else of it.
-apt-config dump | grep -E '^Acquire::(https?|Check|Retries)' >"$fresh/etc/apt/apt.conf.d/90machine" || true
+apt-config dump | grep -E '^Acquire::(https?|Check|Retries)' \
+  >"$fresh/etc/apt/apt.conf.d/90machine" || true
 cp -L /etc/resolv.conf /etc/hosts "$fresh/etc/"
 [[ ! -f /etc/pip.conf ]] || cp /etc/pip.conf "$fresh/etc/pip.conf"
 mkdir -p "$fresh/usr/local/share"
 cp -a /usr/local/share/ca-certificates "$fresh/usr/local/share/"
+client_setting='^(PIP_.*|SSL_CERT_.*|REQUESTS_CA_BUNDLE|(https?|no)_proxy|(HTTPS?|NO)_PROXY)='
 settings=()
 while IFS= read -r -d '' setting; do
-  if [[ ${setting%%=*} =~ ^(PIP_.*|SSL_CERT_.*|REQUESTS_CA_BUNDLE|(https?|no)_proxy|(HTTPS?|NO)_PROXY)$ ]]; then
-    settings+=("$setting")
-  fi
+  [[ ! $setting =~ $client_setting ]] || settings+=("$setting")
 done < <(env -0)
 
 chroot "$fresh" useradd --create-home --shell /bin/bash builder

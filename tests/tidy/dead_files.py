@@ -1,0 +1,66 @@
+"""No file that nothing builds, includes or runs."""
+
+import re
+
+from tree import Finding
+
+_ROOTS = ("src", "apps", "tests", "bench", "examples")
+_ENTRY = {"__init__.py", "run.py", "conftest.py"}
+
+
+def check(files):
+    build = [file for file in files if file.path.name == "CMakeLists.txt"]
+    included = set()
+    for file in files:
+        if file.is_cpp:
+            included |= set(re.findall(r'#\s*include\s*"([^"]+)"', file.text))
+    findings = []
+    for file in files:
+        if file.path.parts[0] not in _ROOTS:
+            continue
+        reason = None
+        if file.path.suffix == ".cc" and not _is_built(file, files, build):
+            reason = "is in no CMakeLists.txt: nothing builds it"
+        elif file.path.suffix == ".h" and "/".join(file.path.parts[1:]) not in included:
+            reason = "is included by nothing"
+        elif file.path.suffix in {".py", ".sh"} and not _is_named(file, files):
+            reason = "is named by no other file: nothing runs it"
+        elif file in build and not _is_added(file, build, files):
+            reason = "is added by no other CMakeLists.txt"
+        if reason:
+            findings.append(Finding(str(file.path), 0, reason))
+    return findings
+
+
+def _words(text):
+    return set(re.split(r"[\s()\"=]+", re.sub(r"#.*", "", text)))
+
+
+def _is_built(file, files, build):
+    if str(file.path).startswith("tests/fuzz/"):
+        build = [other for other in files if other.path.name == "cloister.cmake"]
+        return any(str(file.path) in other.text for other in build)
+    for other in build:
+        if other.path.parent in file.path.parents:
+            name = str(file.path.relative_to(other.path.parent))
+            if name in _words(other.text):
+                return True
+    return False
+
+
+def _is_named(file, files):
+    if file.path.name in _ENTRY:
+        return True
+    word = re.compile(rf"\b{re.escape(file.path.stem)}\b")
+    return any(other is not file and word.search(other.text) for other in files)
+
+
+def _is_added(file, build, files):
+    if len(file.path.parts) <= 2:
+        return True  # the top file adds what is there
+    return any(
+        other is not file
+        and other.path.parent in file.path.parents
+        and file.path.parent.name in re.split(r"[\s()/}]+", other.text)
+        for other in build
+    )
