@@ -94,12 +94,16 @@ Status Principals::ensure(const PrincipalId& id, Role role) {
   return replace(std::move(changed));
 }
 
+bool Principals::knows(const PrincipalId& id) const {
+  const MutexLock lock(mutex_);
+  return std::any_of(principals_.begin(), principals_.end(),
+                     [&](const Principal& each) { return each.id == id; });
+}
+
 Status Principals::trust_key(const PrincipalId& id,
                              const std::array<std::byte, 32>& spki_sha256) {
+  if (!knows(id)) return Error{Code::not_found, "principals.key"};
   const MutexLock lock(mutex_);
-  const bool known = std::any_of(principals_.begin(), principals_.end(),
-                                 [&](const Principal& each) { return each.id == id; });
-  if (!known) return Error{Code::not_found, "principals.key"};
   keys_.push_back({spki_sha256, id});
   return Done{};
 }

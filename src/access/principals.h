@@ -82,6 +82,7 @@ class Principals {
   /// Adds a principal, or leaves an existing one of the same role as he is.
   /// Fails: `conflict` (other role), `too_large` (kPrincipalsMax), `invalid` (name), `io`.
   Status ensure(const PrincipalId& id, Role role);
+  bool knows(const PrincipalId& id) const;
   /// Lets the holder of a TLS client key act as `id`; `spki_sha256` as in ConnectionFacts. Kept in
   /// memory only: the configuration, which the evidence covers, says it at every start.
   Status trust_key(const PrincipalId& id, const std::array<std::byte, 32>& spki_sha256);

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/server_config.h"
+
+namespace cloister {
+
+/// What the command line asked for.
+struct Options {
+  enum class Mode { dev, config, help, version };
+  Mode mode = Mode::help;
+  std::string path;           ///< --dev: the folder; --config: the file
+  std::uint16_t port = 0;     ///< --dev only; 0 is any free one
+  bool create_store = false;  ///< --config: make the store if its folder is empty
+  bool new_token = false;     ///< --dev: print another owner token
+};
+
+/// Reads the command line. Fails: `invalid`, with what is wrong in the Detail.
+Result<Options> parse_options(const std::vector<std::string>& arguments);
+
+/// The text of `cloisterd --help`.
+const char* usage() noexcept;
+
+/// The configuration that `--dev FOLDER` stands for.
+ServerConfig dev_config(const Options& options);
+
+}  // namespace cloister

@@ -1,0 +1,239 @@
+#include "server.h"
+
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "access/principals.h"
+#include "api/api_handler.h"
+#include "base/posix/posix_clock.h"
+#include "base/posix/posix_entropy.h"
+#include "base/posix/posix_files.h"
+#include "base/posix/process.h"
+#include "crypto/signature.h"
+#include "encoding/base64.h"
+#include "engine/ort/ort_engine.h"
+#include "evidence/attester.h"
+#include "evidence/simulated/simulated_platform.h"
+#include "net/server.h"
+#include "residency/residency.h"
+#include "serving/attestation.h"
+#include "serving/models.h"
+#include "start_checks.h"
+#include "vault/vault.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::string_view kPrincipalsRecord = "principals";
+constexpr std::string_view kDevOwner = "owner";
+constexpr std::chrono::hours kDevTokenLife{24 * 30};
+constexpr std::chrono::seconds kRenewBefore{4 * 3600};
+constexpr std::chrono::milliseconds kDrain{20'000};
+constexpr std::chrono::seconds kRenewalRetry{60};
+
+/// Keeps the principals in the sealed catalogue.
+class VaultPrincipals final : public PrincipalStore {
+ public:
+  explicit VaultPrincipals(Vault& vault) : vault_(vault) {}
+  ByteVector load() const override { return vault_.record(std::string(kPrincipalsRecord)); }
+  Status save(Bytes content) override {
+    return vault_.put_record(std::string(kPrincipalsRecord), content);
+  }
+
+ private:
+  Vault& vault_;
+};
+
+Models::Parts models_parts(Vault& vault, Residency& residency, Engine& engine,
+                           const GraphAdmission& admission, const Clock& clock) {
+  return {vault, residency, engine, admission, clock};
+}
+
+ModelsSettings models_settings(const ServerConfig& config) {
+  ModelsSettings settings;
+  settings.stored_bytes_per_owner_max = config.stored_bytes_per_owner_max;
+  settings.versions_per_owner_max = config.versions_per_owner_max;
+  return settings;
+}
+
+ApiSettings api_settings(const ServerConfig& config) {
+  ApiSettings settings;
+  settings.upload_bytes_max = config.upload_bytes_max;
+  settings.request_bytes_max = config.request_bytes_max;
+  settings.receiving_bytes_per_principal_max = config.receiving_bytes_per_principal_max;
+  settings.request_time_max = std::chrono::seconds(config.request_seconds_max);
+  settings.upload_time_max = std::chrono::seconds(config.upload_seconds_max);
+  return settings;
+}
+
+ServerFacts server_facts(const ServerConfig& config, const Software& software) {
+  ServerFacts facts;
+  facts.configuration = sha256(bytes_of(canonical_text(config)));
+  facts.software = software.digest;
+  facts.isolation = config.isolation;
+  facts.sandbox = "none";
+  facts.anchor = config.anchor;
+  return facts;
+}
+
+ServerDescription describe_server(const ServerConfig& config, const ServerFacts& facts,
+                                  EvidenceKind kind) {
+  ServerDescription server;
+  server.version = CLOISTER_VERSION;
+  server.platform = name_of(kind);
+  server.simulated = kind == EvidenceKind::simulated;
+  server.isolation = config.isolation;
+  server.sandbox = facts.sandbox;
+  server.anchor = config.anchor;
+  return server;
+}
+
+/// The key that TLS proves and the evidence covers, and the certificates made for it.
+class TlsKey {
+ public:
+  static Result<TlsKey> make() {
+    CLOISTER_ASSIGN(SigningKey key, SigningKey::generate_p256());
+    return TlsKey(std::move(key));
+  }
+  const SigningKey& key() const { return key_; }
+  std::string pin() const { return "sha256//" + base64_encode(sha256(key_.spki())); }
+  Result<TlsIdentity> identity(Attester& attester, const ServerConfig& config) {
+    CLOISTER_ASSIGN(AttestedCertificate made, attester.certificate(config.names));
+    not_after_ = made.not_after;
+    CLOISTER_ASSIGN(SecretBytes private_key, key_.pkcs8());
+    return TlsIdentity{std::move(private_key), std::move(made.certificate)};
+  }
+  bool is_due(UtcSeconds now) const { return now + kRenewBefore >= not_after_; }
+
+ private:
+  explicit TlsKey(SigningKey key) : key_(std::move(key)) {}
+  SigningKey key_;
+  UtcSeconds not_after_{};
+};
+
+Status make_first_owner(const Options& options, const ServerConfig& config,
+                        Principals& principals) {
+  if (options.mode == Options::Mode::config) {
+    if (!config.owner) return Done{};
+    const PrincipalId owner{config.owner->name};
+    CLOISTER_TRY(principals.ensure(owner, Role::owner));
+    return principals.trust_key(owner, config.owner->key_sha256);
+  }
+  const PrincipalId owner{std::string(kDevOwner)};
+  const bool first = !principals.knows(owner);
+  CLOISTER_TRY(principals.ensure(owner, Role::owner));
+  if (!first && !options.new_token) {
+    std::printf("token: as printed at the first start (--new-token makes another)\n");
+    return Done{};
+  }
+  if (options.new_token) CLOISTER_TRY(principals.revoke_tokens(owner));
+  CLOISTER_ASSIGN(const NewToken token, principals.mint(owner, kDevTokenLife));
+  std::printf("token: %s\n", token.show_once().c_str());
+  return Done{};
+}
+
+Status preload_models(const ServerConfig& config, Residency& residency, const Clock& clock) {
+  for (const Preload& each : config.preload) {
+    const VersionRef ref{{PrincipalId{each.owner}, each.model}, {each.version}};
+    const Status loaded =
+        residency.preload(ref, Pin::yes, clock.steady() + std::chrono::seconds{300});
+    if (!loaded.ok()) {
+      return Error{loaded.error().code, "start.preload",
+                   Detail("\"preload\": " + each.owner + "." + each.model + " version " +
+                          std::to_string(each.version) + " cannot be loaded (" +
+                          name_of(loaded.error().code) + ")")};
+    }
+  }
+  return Done{};
+}
+
+void print_start(const ServerConfig& config, std::uint16_t port, const std::string& pin,
+                 EvidenceKind kind) {
+  const bool v6 = config.listen_address.find(':') != std::string::npos;
+  const std::string host = v6 ? "[" + config.listen_address + "]" : config.listen_address;
+  std::printf("pin: %s\n", pin.c_str());
+  if (kind == EvidenceKind::simulated) {
+    std::printf("warning: simulated platform; nothing is protected from this machine's owner\n");
+  }
+  std::printf("url: https://%s:%u\n", host.c_str(), static_cast<unsigned>(port));
+  std::fflush(stdout);
+}
+
+/// Until a stop signal: renews the certificate, on the same key, before it runs out.
+void serve_until_stopped(HttpsServer& server, TlsKey& tls, Attester& attester,
+                         const ServerConfig& config, const Clock& clock) {
+  while (!wait_for_stop_signal(kRenewalRetry)) {
+    if (!tls.is_due(clock.utc())) continue;
+    auto identity = tls.identity(attester, config);
+    if (!identity.ok() || !server.replace_identity(std::move(identity).value()).ok()) {
+      std::fprintf(stderr, "cloisterd: the certificate could not be renewed; will try again\n");
+    }
+  }
+}
+
+}  // namespace
+
+Status run_server(const Options& options, const ServerConfig& config) {
+  CLOISTER_TRY(check_machine(config));
+  CLOISTER_ASSIGN(const Software software, check_software());
+  PosixClock clock;
+  PosixEntropy entropy;
+  CLOISTER_ASSIGN(const auto engine,
+                  make_ort_engine({.library = software.runtime_library,
+                                   .intra_op_threads = static_cast<int>(config.intra_op_threads),
+                                   .inter_op_threads = static_cast<int>(config.inter_op_threads)},
+                                  clock));
+  const bool create = options.mode == Options::Mode::dev || options.create_store;
+  CLOISTER_ASSIGN(const auto folder, open_posix_files(config.store, create ? IfAbsent::create
+                                                                           : IfAbsent::fail));
+  CLOISTER_ASSIGN(const auto platform,
+                  make_simulated_platform(*folder, entropy, software.digest));
+  CLOISTER_ASSIGN(const SecretBytes root_secret, platform->root_secret());
+  if (create) CLOISTER_TRY(folder->make_folder("vault"));
+  CLOISTER_ASSIGN(const auto store, open_posix_files(config.store + "/vault", IfAbsent::fail));
+  NoAnchor anchor;
+  const VaultSettings vault_settings{.threads = 2,
+                                     .integrity = config.integrity == "full" ? IntegrityMode::full
+                                                                             : IntegrityMode::tags};
+  CLOISTER_ASSIGN(const auto vault, open_vault({*store, entropy, clock, anchor}, root_secret,
+                                               vault_settings, create));
+  VaultPrincipals principal_store(*vault);
+  CLOISTER_ASSIGN(const auto principals, Principals::open(principal_store, entropy, clock));
+
+  CLOISTER_ASSIGN(TlsKey tls, TlsKey::make());
+  const ServerFacts facts = server_facts(config, software);
+  Attester attester(*platform, tls.key(), clock, facts, canonical_text(config));
+  const Attestation attestation(attester, *vault);
+  const GraphAdmission admission(AdmissionBudget{.model_bytes_max = config.upload_bytes_max});
+  Residency residency(*engine, *vault, clock, {.budget_bytes = config.memory_budget_bytes});
+  Models models(models_parts(*vault, residency, *engine, admission, clock),
+                models_settings(config));
+  CLOISTER_TRY(make_first_owner(options, config, *principals));
+  CLOISTER_TRY(preload_models(config, residency, clock));
+
+  JobQueue runs(config.run_threads, config.queue_length_max);
+  JobQueue loads(4, config.queue_length_max);
+  JobQueue uploads(1, 16);
+  JobQueue control(1, config.queue_length_max);
+  ApiHandler handler({models, *principals, attestation, clock, {runs, loads, uploads, control}},
+                     describe_server(config, facts, platform->kind()), api_settings(config));
+  CLOISTER_ASSIGN(TlsIdentity identity, tls.identity(attester, config));
+  ListenerSettings listener;
+  listener.address = config.listen_address;
+  listener.port = config.listen_port;
+  listener.connections_max = config.connections_max;
+  CLOISTER_ASSIGN(const auto server, start_https_server(listener, std::move(identity), handler));
+  print_start(config, server->port(), tls.pin(), platform->kind());
+
+  serve_until_stopped(*server, tls, attester, config, clock);
+  // Order: docs/shutdown-order.md. Jobs that wait on queues answer before the handler goes.
+  server->stop(kDrain);
+  loads.stop();
+  uploads.stop();
+  control.stop();
+  runs.stop();
+  return Done{};
+}
+
+}  // namespace cloister
