@@ -30,7 +30,6 @@ class SigningKey {
   Result<SecretBytes> pkcs8() const;
 
  private:
-  friend class CertificateMaker;  // crypto/openssl: signs the certificate it builds
   struct State;
   explicit SigningKey(std::unique_ptr<State> state) noexcept;
   std::unique_ptr<State> state_;
@@ -41,6 +40,7 @@ enum class SignatureScheme {
   ecdsa_p256_sha256_raw,   ///< r || s, 32 bytes each, big-endian (Intel DCAP, JWS)
   ecdsa_p256_sha256_der,   ///< Ecdsa-Sig-Value
   ecdsa_p384_sha384_raw,   ///< r || s, 48 bytes each, big-endian (AMD, after its byte order)
+  ecdsa_p384_sha384_der,   ///< Ecdsa-Sig-Value
   rsa_pkcs1_sha256,        ///< RSASSA-PKCS1-v1_5 (TPM attestation keys, certificates)
   rsa_pkcs1_sha384,        ///< the same with SHA-384 (certificates)
   rsa_pss_sha384,          ///< RSASSA-PSS, salt of 48 bytes (AMD certificates)
