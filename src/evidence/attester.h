@@ -61,6 +61,7 @@ class Attester {
 
  private:
   Status admit();
+  Result<std::string> admitted_answer(const FreshnessRequest& request);
   Result<PlatformEvidence> evidence_for(const ReportData& report_data);
 
   Platform& platform_;

@@ -46,8 +46,7 @@ struct Claims {
 /// The claims of a server's certificate: facts and key, nothing fresh.
 Claims claims_of(const ServerFacts& facts, const Sha256Digest& pubkey_hash);
 
-/// The claims as CBOR: definite lengths, shortest integers, keys in the order of Claims.
-/// Source: ATTESTATION.md, "Our scheme"; RFC 8949, 4.2.
+/// The claims in deterministic CBOR. Source: docs/attestation.md, "Claims"; RFC 8949, 4.2.1.
 ByteVector write_claims(const Claims& claims);
 
 /// Reads claims of ours or of another issuer; unknown keys are skipped, known ones must have their
