@@ -13,10 +13,15 @@
 
 namespace cloister {
 
+/// Whose work a graph is: the uploader's, re-encoded by us, or this runtime's optimiser's, for this
+/// machine's processor, read and re-encoded by us again.
+enum class GraphForm { canonical, optimised };
+
 /// What an engine loads. All of it stays the caller's and must outlive the LoadedModel.
 struct EngineModel {
   const GraphBundle* bundle = nullptr;
   Bytes weights;  ///< the weights segment, aligned to kWeightAlignment at least
+  GraphForm form = GraphForm::canonical;
 };
 
 /// Ends a run from another thread: set once, never cleared.
@@ -51,6 +56,9 @@ class LoadedModel {
   virtual Result<std::unique_ptr<RunOutputs>> run(const std::vector<NamedTensorView>& inputs,
                                                   const std::vector<std::string>& outputs,
                                                   RunControl& control) = 0;
+  /// Memory that it takes beside the weights it was given, in bytes, measured lately; 0 where the
+  /// engine cannot tell.
+  virtual std::uint64_t overhead_bytes() const noexcept { return 0; }
 };
 
 /// Makes models runnable. Two implementations: engine/ort in this process, and sandbox/ through a

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -95,6 +96,11 @@ struct WeightEntry {
 };
 inline constexpr std::uint64_t kWeightAlignment = 64;
 inline constexpr std::size_t kWeightEntriesMax = 1U << 16;
+
+/// The external_data `location` of every WeightEntry's initializer in the graph. It names an entry
+/// of /dev that is empty to whoever reads it: the runtime insists that the place exists, even
+/// though the bytes are handed to it and it reads nothing there.
+inline constexpr std::string_view kWeightsLocation = "null";
 
 /// What an engine needs beside the weights: the canonical ONNX graph, in which every entry of
 /// `weights` is an initializer without its data, and the signature. `graph` is a ModelProto.

@@ -1,0 +1,82 @@
+#include "engine/ort/ort_runtime.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string_view>
+
+#include "engine/ort/ort_library.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::uint64_t kLibraryBytesMax = 1ULL << 30;
+constexpr std::size_t kErrorTextMax = 1000;
+
+void drop_log(void*, int, const char*, const char*, const char*, const char*) {}
+
+Status check_content(const std::string& library) {
+  const int file = ::open(library.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return Error{Code::io, "ort.open"};
+  struct stat entry {};
+  const bool sized = ::fstat(file, &entry) == 0 && S_ISREG(entry.st_mode) && entry.st_size > 0 &&
+                     static_cast<std::uint64_t>(entry.st_size) <= kLibraryBytesMax;
+  const std::size_t size = sized ? static_cast<std::size_t>(entry.st_size) : 0;
+  void* const start = sized ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
+  ::close(file);
+  if (start == MAP_FAILED) return Error{Code::io, "ort.map"};
+  Status verdict = check_runtime_library({static_cast<const std::byte*>(start), size});
+  ::munmap(start, size);
+  return verdict;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const OrtRuntime>> OrtRuntime::open(const std::string& library) {
+  CLOISTER_TRY(check_content(library));
+  if (::setenv("ORT_DISABLE_TELEMETRY", "1", 1) != 0 ||
+      ::setenv("ORT_TELEMETRY_DISABLED", "1", 1) != 0) {
+    return Error{Code::io, "ort.environment"};
+  }
+  void* const handle = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) return Error{Code::io, "ort.dlopen"};
+  const auto entry_function =
+      reinterpret_cast<OrtEntryFunction>(::dlsym(handle, kOrtEntryName));
+  if (entry_function == nullptr) return Error{Code::unverified, "ort.entry"};
+  const OrtEntry* const entry = entry_function();
+  if (!std::string_view(entry->version()).starts_with(kOrtVersionPrefix)) {
+    return Error{Code::unverified, "ort.version"};
+  }
+  const OrtFunctions* const functions = entry->functions(kOrtAbiVersion);
+  if (functions == nullptr) return Error{Code::unverified, "ort.abi"};
+
+  std::shared_ptr<OrtRuntime> runtime(new OrtRuntime(functions));
+  CLOISTER_TRY(runtime->settle(functions->create_env_with_sink(
+                                   drop_log, nullptr, kOrtSeverityFatal, "", &runtime->env_),
+                               "ort.env"));
+  CLOISTER_TRY(runtime->settle(functions->create_cpu_memory_info(
+                                   kOrtDeviceAllocator, kOrtMemoryDefault, &runtime->memory_),
+                               "ort.memory_info"));
+  return std::shared_ptr<const OrtRuntime>(std::move(runtime));
+}
+
+OrtRuntime::~OrtRuntime() {
+  functions_->release_memory_info(memory_);
+  functions_->release_env(env_);
+}
+
+Status OrtRuntime::settle(OrtOutcome outcome, Place where) const {
+  if (outcome == nullptr) return Done{};
+  const char* const text = functions_->error_message(outcome);
+  std::string detail;
+  if (text != nullptr) detail.assign(text, ::strnlen(text, kErrorTextMax));
+  functions_->release_status(outcome);
+  return Error{Code::internal, where, Detail(std::move(detail))};
+}
+
+}  // namespace cloister
