@@ -30,16 +30,22 @@ struct ModelCost {
 class ValidatedModel {
  public:
   const GraphBundle& bundle() const noexcept { return bundle_; }
-  /// In rising order of offset, without overlap; gaps are zeros.
+  /// In rising order of offset, without overlap; gaps are zeros. Pieces lie in the upload, or in
+  /// this object where the upload's own encoding had to be converted.
   const std::vector<WeightPiece>& weights() const noexcept { return weights_; }
   const ModelCost& cost() const noexcept { return cost_; }
 
  private:
   friend class GraphAdmission;
-  ValidatedModel(GraphBundle bundle, std::vector<WeightPiece> weights, ModelCost cost)
-      : bundle_(std::move(bundle)), weights_(std::move(weights)), cost_(cost) {}
+  ValidatedModel(GraphBundle bundle, std::vector<WeightPiece> weights,
+                 std::vector<ByteVector> converted, ModelCost cost)
+      : bundle_(std::move(bundle)),
+        weights_(std::move(weights)),
+        converted_(std::move(converted)),
+        cost_(cost) {}
   GraphBundle bundle_;
   std::vector<WeightPiece> weights_;
+  std::vector<ByteVector> converted_;  // what some pieces point into; moving keeps it in place
   ModelCost cost_;
 };
 
