@@ -13,7 +13,8 @@ def check(files):
     included = set()
     for file in files:
         if file.is_cpp:
-            included |= set(re.findall(r'#\s*include\s*"([^"]+)"', file.text))
+            for name in re.findall(r'#\s*include\s*"([^"]+)"', file.text):
+                included |= {f"src/{name}", f"tests/{name}", str(file.path.parent / name)}
     findings = []
     for file in files:
         if file.path.parts[0] not in _ROOTS:
@@ -21,7 +22,7 @@ def check(files):
         reason = None
         if file.path.suffix == ".cc" and not _is_built(file, files, build):
             reason = "is in no CMakeLists.txt: nothing builds it"
-        elif file.path.suffix == ".h" and "/".join(file.path.parts[1:]) not in included:
+        elif file.path.suffix == ".h" and str(file.path) not in included:
             reason = "is included by nothing"
         elif file.path.suffix in {".py", ".sh"} and not _is_named(file, files):
             reason = "is named by no other file: nothing runs it"
