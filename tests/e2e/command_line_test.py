@@ -1,0 +1,91 @@
+"""The command line client against the real server: exit codes, output, files."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import unittest
+
+import numpy as np
+
+from e2e.case import DEMO, PROGRAMS, ServerCase
+
+CLOISTER = str(PROGRAMS / "cloister")
+DONE, REFUSED, USAGE, NOT_VERIFIED, UNREACHABLE = 0, 1, 2, 3, 4
+
+
+class CommandLine(ServerCase):
+    def run_cli(self, *arguments, simulation=True, token=None, url=None, text_input=None):
+        flags = ["--server", url or self.server.url]
+        if simulation:
+            flags.append("--allow-simulation")
+        environment = {**os.environ, "CLOISTER_TOKEN": self.server.token if token is None else token}
+        return subprocess.run([CLOISTER, *arguments, *flags], capture_output=True, text=True,
+                              env=environment, input=text_input, timeout=120)
+
+    def expect(self, code, *arguments, **options):
+        done = self.run_cli(*arguments, **options)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done
+
+    def test_refuses_simulated_evidence_unless_told_otherwise(self):
+        for arguments in (("attest",), ("models",), ("delete", "x", "1"),
+                          ("upload", "x", "1", str(DEMO / "digits.onnx"))):
+            with self.subTest(arguments[0]):
+                done = self.expect(NOT_VERIFIED, *arguments, simulation=False)
+                self.assertIn("--allow-simulation", done.stderr)
+        self.assertEqual(json.loads(self.expect(DONE, "models", "--json").stdout), [])
+
+    def test_says_usage_for_a_wrong_command_line(self):
+        for arguments in (("nonsense",), ("upload", "only-a-name"), ("infer",)):
+            with self.subTest(arguments):
+                self.expect(USAGE, *arguments)
+        helped = subprocess.run([CLOISTER, "--help"], capture_output=True, text=True, check=True)
+        for command in ("attest", "upload", "models", "infer", "unload", "delete"):
+            self.assertIn(command, helped.stdout)
+
+    def test_says_unreachable_where_nobody_listens(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.expect(UNREACHABLE, "models", url=f"https://127.0.0.1:{free.getsockname()[1]}")
+
+    def test_refuses_a_bad_token_as_the_server_does(self):
+        done = self.expect(REFUSED, "models", token="clst_" + "A" * 43)
+        self.assertIn("token", done.stderr)
+
+    def test_uploads_infers_and_deletes(self):
+        model = str(DEMO / "cancer.onnx")
+        uploaded = json.loads(self.expect(DONE, "upload", "cancer", "1", model, "--json").stdout)
+        self.assertEqual(len(uploaded["sha256"]), 64)
+        listed = json.loads(self.expect(DONE, "models", "--json").stdout)
+        self.assertIn("cancer", [each["name"] for each in listed])
+        self.assertIn("cancer", self.expect(DONE, "models").stdout)
+        rows = str(DEMO / "cancer.inputs.npy")
+        target = self.folder / "out.npz"
+        self.expect(DONE, "infer", "cancer", "--input", rows, "--output", str(target))
+        with np.load(target) as file:
+            self.assertEqual(set(file.files), {"label", "probabilities"})
+            np.testing.assert_array_equal(file["label"].shape, (143,))
+        pinned = ("infer", "cancer", "--input", rows, "--output", str(target), "--model-sha256")
+        self.expect(DONE, *pinned, uploaded["sha256"])
+        before = target.read_bytes()
+        self.assertNotEqual(self.run_cli(*pinned, "0" * 64).returncode, DONE)
+        self.assertEqual(target.read_bytes(), before)
+        self.expect(DONE, "unload", "cancer")
+        self.expect(DONE, "delete", "cancer", "1")
+        self.expect(REFUSED, "infer", "cancer", "--input", rows, "--output", str(target))
+
+    def test_shows_the_findings_of_a_refused_model(self):
+        bad = self.folder / "bad.onnx"
+        bad.write_bytes(b"not a model at all")
+        done = self.expect(REFUSED, "upload", "bad", "1", str(bad))
+        self.assertIn("refused", done.stderr)
+
+    def test_prints_a_pin_that_curl_accepts(self):
+        attested = json.loads(self.expect(DONE, "attest", "--json").stdout)
+        self.assertEqual(attested["pin"], self.server.pin)
+
+
+if __name__ == "__main__":
+    unittest.main()
