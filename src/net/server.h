@@ -29,6 +29,7 @@ struct ListenerSettings {
   std::chrono::seconds handshake_time_max{10};
   std::chrono::seconds stall_time_max{20};    ///< a body or a response that makes no progress
   std::uint64_t body_bytes_per_second_min = 1024;
+  std::size_t io_threads = 1;                 ///< 1 to 64; handlers run on each of them
 };
 
 /// An HTTPS listener: TLS 1.3 only, no tickets, no resumption, HTTP/1.1 with keep-alive.
