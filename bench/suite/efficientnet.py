@@ -38,9 +38,10 @@ def efficientnet_v2_l(graph, x):
         block = _fused if fused else _mbconv
         for index in range(repeats):
             path = f"features.{number}.{index}.block"
-            y = block(graph, x, path, expansion, channels, stride if index == 0 else 1,
-                      4 / blocks if index else 1.0)
-            x = graph.add(y, x, path) if index else y
+            step = stride if index == 0 else 1
+            residual = step == 1 and x.shape[1] == channels
+            y = block(graph, x, path, expansion, channels, step, 4 / blocks if residual else 1.0)
+            x = graph.add(y, x, path) if residual else y
     x = graph.silu(graph.conv(x, "features.8.0", 1280, 1, gain=1.0), "features.8.2")
     x = graph.flatten(graph.global_average_pool(x, "avgpool"), "flatten")
     graph.output(graph.linear(x, "classifier.1", 1000), "output")
@@ -48,7 +49,7 @@ def efficientnet_v2_l(graph, x):
 
 def _fused(graph, x, path, expansion, channels, stride, gain):
     first = channels if expansion == 1 else x.shape[1] * expansion
-    y = graph.conv(x, f"{path}.0.0", first, 3, stride, 1, gain=1.0)
+    y = graph.conv(x, f"{path}.0.0", first, 3, stride, 1, gain=gain if expansion == 1 else 1.0)
     y = graph.silu(y, f"{path}.0.2")
     if expansion == 1:
         return y

@@ -100,22 +100,21 @@ def make(out, name, code):
     element = TensorProto.INT64 if entry.vocabulary else TensorProto.FLOAT
     x = graph.input("input_ids" if entry.vocabulary else "input", entry.shape, element)
     getattr(entry.module or catalogue, entry.build)(graph, x, **entry.arguments)
-    # One copy of the weights in the message and one in its bytes: twice the model at the peak.
-    data = graph.model.SerializeToString()
     outputs = [{"name": value.name, "dtype": "float32",
                 "shape": [d.dim_value for d in value.type.tensor_type.shape.dim]}
-               for value in graph.model.graph.output]
-    save(out / f"{name}.onnx", lambda stream: stream.write(data))
+               for value in graph.outputs]
+    path = out / f"{name}.onnx"
+    save(path, graph.write)
     sample = example_input(graph, entry)
     save(out / f"{name}.input.npy", lambda stream: np.save(stream, sample))
     record = {
         "name": name, "parameters": graph.parameters,
         "architecture_parameters": graph.parameters + graph.folded,
         "published_parameters": entry.published, "source": entry.source,
-        "opset": graph_module.OPSET, "bytes": len(data),
+        "opset": graph_module.OPSET, "bytes": path.stat().st_size,
         "inputs": [{"name": x.name, "dtype": str(sample.dtype), "shape": list(entry.shape),
                     "file": f"{name}.input.npy"}],
-        "outputs": outputs, "sha256": hashlib.sha256(data).hexdigest(), "code": code,
+        "outputs": outputs, "sha256": file_digest(path), "code": code,
     }
     text = json.dumps(record, indent=2) + "\n"
     save(out / f"{name}.json", lambda stream: stream.write(text.encode()))

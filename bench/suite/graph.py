@@ -30,17 +30,35 @@ def pair(number):
 
 
 class Graph:
-    """Appends nodes and weights to one ModelProto, in place: at 830 MB a copy would be felt."""
+    """Collects nodes and weights, then writes the file."""
 
     def __init__(self, name):
         self.name = name
         self.parameters = 0  # trainable scalars in the file
         self.folded = 0  # trainable scalars that folding batch norms away has saved
-        self.model = onnx.ModelProto(ir_version=IR_VERSION, producer_name="cloister-bench-suite")
-        self.model.opset_import.add(domain="", version=OPSET)
-        self.model.graph.name = name
+        self.nodes, self.inputs, self.outputs = [], [], []
+        self._tensors = []
         self._taken = set()
         self._constants = {}
+
+    def write(self, stream):
+        """Writes the model as protobuf, one tensor at a time: serialised in one piece it would be
+        in memory three times, which at 830 MB is felt."""
+        before = onnx.GraphProto(node=self.nodes, name=self.name).SerializeToString()
+        after = onnx.GraphProto(input=self.inputs, output=self.outputs).SerializeToString()
+        heads = [_head(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, tensor.ByteSize())
+                 for tensor in self._tensors]
+        length = len(before) + len(after) + sum(
+            len(head) + tensor.ByteSize() for head, tensor in zip(heads, self._tensors))
+        stream.write(onnx.ModelProto(ir_version=IR_VERSION, producer_name="cloister-bench-suite"
+                                     ).SerializeToString())
+        stream.write(_head(onnx.ModelProto.GRAPH_FIELD_NUMBER, length) + before)
+        for head, tensor in zip(heads, self._tensors):
+            stream.write(head)
+            stream.write(tensor.SerializeToString())
+        stream.write(after)
+        opset = helper.make_opsetid("", OPSET)
+        stream.write(onnx.ModelProto(opset_import=[opset]).SerializeToString())
 
     # ---- weights
 
@@ -51,11 +69,9 @@ class Graph:
 
     def store(self, name, array):
         """Adds `array` as an initializer that is no parameter, and returns its name."""
-        tensor = self.model.graph.initializer.add()
-        tensor.name = name
-        tensor.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
-        tensor.dims.extend(array.shape)
-        tensor.raw_data = array.tobytes()
+        kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+        self._tensors.append(onnx.TensorProto(
+            dims=array.shape, data_type=kind, name=name, raw_data=array.tobytes()))
         return name
 
     def weight(self, name, shape, deviation, mean=0.0):
@@ -78,17 +94,17 @@ class Graph:
     # ---- nodes
 
     def input(self, name, shape, element=TensorProto.FLOAT):
-        self.model.graph.input.append(helper.make_tensor_value_info(name, element, shape))
+        self.inputs.append(helper.make_tensor_value_info(name, element, shape))
         return Value(name, tuple(shape))
 
     def output(self, value, name):
         """Makes `value`, the result of a node, an output of the model under the name `name`."""
-        for node in self.model.graph.node:
+        for node in self.nodes:
             for names in (node.input, node.output):
                 for index, each in enumerate(names):
                     if each == value.name:
                         names[index] = name
-        self.model.graph.output.append(
+        self.outputs.append(
             helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape))
 
     def op(self, kind, path, inputs, shape, **attributes):
@@ -101,7 +117,7 @@ class Graph:
         self._taken.add(name)
         names = [item.name if isinstance(item, Value) else item for item in inputs]
         result = f"{name}_output_0"
-        self.model.graph.node.append(helper.make_node(kind, names, [result], name, **attributes))
+        self.nodes.append(helper.make_node(kind, names, [result], name, **attributes))
         return Value(result, tuple(shape))
 
     # ---- layers
@@ -189,6 +205,15 @@ class Graph:
 
     def transpose(self, x, path, order):
         return self.op("Transpose", path, [x], [x.shape[axis] for axis in order], perm=order)
+
+
+def _head(field, length):
+    """What precedes a protobuf field of `length` bytes: number and wire type 2, then the length."""
+    encoded = [field << 3 | 2]
+    while length > 0x7F:
+        encoded.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes([*encoded, length])
 
 
 def _pads(spatial, kernel, stride, padding):
