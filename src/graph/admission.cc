@@ -1,0 +1,78 @@
+#include "graph/admission.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "graph/canonical.h"
+#include "graph/findings.h"
+#include "graph/limits.h"
+#include "graph/onnx/decode.h"
+#include "graph/onnx/encode.h"
+#include "graph/onnx/tensor_content.h"
+#include "graph/rules/operators.h"
+#include "graph/rules/rules.h"
+#include "graph/rules/signature.h"
+
+namespace cloister {
+namespace {
+
+std::vector<Finding> only(const char* rule, std::string where, std::string remedy) {
+  return {Finding{rule, std::move(where), std::move(remedy)}};
+}
+
+std::string advice_for(std::string_view rule) {
+  if (rule.starts_with("wire-")) {
+    return "this is not a well-formed ONNX file: save it again with onnx.save_model";
+  }
+  if (rule.starts_with("limit-")) return "past a limit of docs/admission.md";
+  if (rule == "name-text") return "names must be UTF-8 without NUL";
+  return "see docs/admission.md";
+}
+
+}  // namespace
+
+AdmissionVerdict GraphAdmission::admit(Bytes upload) const {
+  if (upload.size() > budget_.model_bytes_max) {
+    return only("limit-model-size", "model",
+                "at most " + std::to_string(budget_.model_bytes_max) + " bytes");
+  }
+  auto decoded = decode_model(upload);
+  if (const auto* fault = std::get_if<WireFault>(&decoded)) {
+    return only(fault->rule(), "byte " + std::to_string(fault->offset()),
+                advice_for(fault->rule()));
+  }
+  Model model = std::move(*std::get_if<Model>(&decoded));
+  if (!model.has_graph || model.ir_version == 0) {
+    return only("not-onnx", "model", "upload an ONNX model: a ModelProto with a graph");
+  }
+  FindingList findings;
+  const OperatorTable table;
+  check_header(model, findings);
+  check_functions(model, table, findings);
+  check_structure(model, table, findings);
+  if (findings.empty()) make_canonical(model);
+  Signature signature = signature_of(model.graph, findings);
+  if (!findings.empty()) return std::move(findings).take();
+
+  CanonicalWeights weights = place_weights(model, findings);
+  if (!findings.empty()) return std::move(findings).take();
+  auto graph = encode_model(model, weights.places);
+  if (!graph) {
+    return only("limit-graph-size", "graph",
+                "without its large initializers the model has more than " +
+                    std::to_string(kCanonicalGraphBytesMax) + " bytes");
+  }
+  ModelCost cost;
+  cost.nodes = model.graph.nodes.size();
+  cost.weights_bytes = weights.bytes;
+  for (const Tensor& tensor : model.graph.initializers) {
+    cost.parameters += element_count(tensor).value_or(0);
+  }
+  GraphBundle bundle{std::move(*graph), std::move(weights.entries), weights.bytes,
+                     std::move(signature)};
+  return ValidatedModel(std::move(bundle), std::move(weights.pieces),
+                        std::move(weights.converted), cost);
+}
+
+}  // namespace cloister
