@@ -35,6 +35,18 @@ class Aead {
 /// OpenSSL's AES-256-GCM. `key` is 32 bytes. Fails: `invalid` for another length.
 Result<std::unique_ptr<Aead>> make_aead_openssl(const SecretBytes& key);
 
+/// Makes ciphers of one kind, one for each key; whoever writes many keys holds one of these. Safe
+/// from several threads at once.
+class AeadMaker {
+ public:
+  virtual ~AeadMaker() = default;
+  /// `key` is 32 bytes. Fails: `invalid` for another length.
+  virtual Result<std::unique_ptr<Aead>> make(const SecretBytes& key) const = 0;
+  /// "openssl", "ipsec-mb": what the benchmarks and the start's log line say.
+  virtual const char* name() const noexcept = 0;
+};
+std::unique_ptr<AeadMaker> make_aeads_openssl();
+
 /// HKDF-SHA-256 (RFC 5869) with extract and expand; `length` at most 8160 bytes.
 Result<SecretBytes> hkdf_sha256(const SecretBytes& input_key, Bytes salt, Bytes info,
                                 std::size_t length);

@@ -101,7 +101,17 @@ class OpenSslAead final : public Aead {
   SecretBytes key_;
 };
 
+class OpenSslAeads final : public AeadMaker {
+ public:
+  Result<std::unique_ptr<Aead>> make(const SecretBytes& key) const override {
+    return make_aead_openssl(key);
+  }
+  const char* name() const noexcept override { return "openssl"; }
+};
+
 }  // namespace
+
+std::unique_ptr<AeadMaker> make_aeads_openssl() { return std::make_unique<OpenSslAeads>(); }
 
 Result<std::unique_ptr<Aead>> make_aead_openssl(const SecretBytes& key) {
   if (key.size() != kAeadKeyBytes) return Error{Code::invalid, "crypto.aead.key"};

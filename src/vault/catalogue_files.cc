@@ -1,0 +1,233 @@
+#include "vault/catalogue_files.h"
+
+#include <algorithm>
+
+#include "base/byte_writer.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::string_view kMagic = "CLOISTC1";
+constexpr std::string_view kLabel = "cloister vault 1 catalogue";
+constexpr const char* kFolder = "catalogue";
+constexpr std::string_view kAside = ".new";
+constexpr std::size_t kHeaderBytes = 80;
+constexpr std::uint64_t kFileBytesMax = 1ULL << 30;
+constexpr std::size_t kChangesMax = 16;
+constexpr std::uint64_t kChangeBytesMax = 8U << 20;
+
+struct Header {
+  bool whole = false;
+  StoreId store{};
+  std::uint64_t epoch = 0;
+  Sha256Digest previous{};
+  std::uint64_t sealed_at = 0;
+};
+
+ByteVector encode_header(const Header& header) {
+  ByteWriter writer;
+  writer.bytes(bytes_of(kMagic));
+  writer.u64_le(header.whole ? 1 : 0);
+  writer.bytes(header.store);
+  writer.u64_le(header.epoch);
+  writer.bytes(header.previous);
+  writer.u64_le(header.sealed_at);
+  return std::move(writer).take();
+}
+
+Result<Header> decode_header(Bytes bytes) {
+  ByteReader reader(bytes);
+  Header header;
+  CLOISTER_ASSIGN(const Bytes magic, reader.take(kMagic.size()));
+  CLOISTER_ASSIGN(const std::uint64_t whole, reader.u64_le());
+  CLOISTER_ASSIGN(const Bytes store, reader.take(header.store.size()));
+  CLOISTER_ASSIGN(header.epoch, reader.u64_le());
+  CLOISTER_ASSIGN(const Bytes previous, reader.take(header.previous.size()));
+  CLOISTER_ASSIGN(header.sealed_at, reader.u64_le());
+  if (text_of(magic) != kMagic || whole > 1) return Error{Code::corrupt, "vault.catalogue.header"};
+  header.whole = whole == 1;
+  std::ranges::copy(store, header.store.begin());
+  std::ranges::copy(previous, header.previous.begin());
+  return header;
+}
+
+std::string path_of(std::uint64_t epoch) {
+  ByteWriter writer;
+  writer.u64_be(epoch);
+  return std::string(kFolder) + "/" + hex_of(writer.view());
+}
+
+std::optional<std::uint64_t> epoch_of(std::string_view name) {
+  std::uint64_t epoch = 0;
+  if (name.size() != 16) return {};
+  for (const char digit : name) {
+    const bool decimal = digit >= '0' && digit <= '9';
+    if (!decimal && (digit < 'a' || digit > 'f')) return {};
+    epoch = epoch * 16 + static_cast<std::uint64_t>(decimal ? digit - '0' : digit - 'a' + 10);
+  }
+  return epoch;
+}
+
+Error damaged(Place where, const char* what) {
+  return Error{Code::corrupt, where, Detail(std::string("the store's catalogue ") + what)};
+}
+
+}  // namespace
+
+struct CatalogueFiles::Stored {
+  Header header;
+  ByteVector file;
+};
+
+Result<std::vector<std::uint64_t>> CatalogueFiles::list_epochs() {
+  auto listed = files_.list(kFolder);
+  if (!listed.ok() && listed.error().code == Code::io) return listed.error();
+  if (!listed.ok()) return damaged("vault.catalogue.folder", "is missing");
+  std::vector<std::uint64_t> epochs;
+  for (const FolderEntry& entry : listed.value()) {
+    if (const auto epoch = epoch_of(entry.name)) {
+      epochs.push_back(*epoch);
+    } else if (entry.name.ends_with(kAside)) {
+      // What cannot be removed is in nobody's way until the same epoch is written again.
+      const Status removed = files_.remove(std::string(kFolder) + "/" + entry.name);
+      static_cast<void>(removed.ok());
+    }
+  }
+  std::ranges::sort(epochs);
+  return epochs;
+}
+
+Result<CatalogueFiles::Stored> CatalogueFiles::read(std::uint64_t epoch) {
+  auto opened = files_.open_for_reading(path_of(epoch));
+  if (!opened.ok() && opened.error().code == Code::io) return opened.error();
+  if (!opened.ok()) return damaged("vault.catalogue.open", "has a file missing or replaced");
+  const auto file = std::move(opened).value();
+  CLOISTER_ASSIGN(const std::uint64_t size, file->size());
+  if (size < kHeaderBytes + StoreKeys::kOverhead || size > kFileBytesMax) {
+    return damaged("vault.catalogue.size", "is damaged");
+  }
+  Stored stored;
+  stored.file.resize(size);
+  CLOISTER_TRY(file->read_at(0, stored.file));
+  auto header = decode_header(Bytes(stored.file).first(kHeaderBytes));
+  if (!header.ok()) return damaged("vault.catalogue.header", "is damaged");
+  stored.header = header.value();
+  if (stored.header.epoch != epoch) return damaged("vault.catalogue.epoch", "was rearranged");
+  if (stored.header.store != store_) {
+    return damaged("vault.catalogue.foreign", "belongs to another store");
+  }
+  return stored;
+}
+
+Result<Catalogue> CatalogueFiles::load() {
+  CLOISTER_ASSIGN(const auto epochs, list_epochs());
+  if (epochs.empty()) return damaged("vault.catalogue.missing", "is missing");
+  std::vector<Stored> chain;  // newest first, down to the newest whole catalogue
+  for (auto epoch = epochs.rbegin(); epoch != epochs.rend(); ++epoch) {
+    const bool gap = !chain.empty() && *epoch + 1 != chain.back().header.epoch;
+    if (gap) return damaged("vault.catalogue.gap", "has a file missing");
+    CLOISTER_ASSIGN(Stored stored, read(*epoch));
+    chain.push_back(std::move(stored));
+    if (chain.back().header.whole) break;
+  }
+  if (!chain.back().header.whole) return damaged("vault.catalogue.whole", "has a file missing");
+  Catalogue catalogue;
+  for (auto stored = chain.rbegin(); stored != chain.rend(); ++stored) {
+    const Bytes file = stored->file;
+    const bool follows = stored->header.whole || stored->header.previous == last_;
+    auto opened = StoreKeys::open(aeads_, key_, kLabel, file.first(kHeaderBytes),
+                                  file.subspan(kHeaderBytes));
+    if (!opened.ok()) return damaged("vault.catalogue.seal", "is damaged");
+    if (!follows) return damaged("vault.catalogue.chain", "mixes two histories of the store");
+    if (stored->header.whole) {
+      CLOISTER_ASSIGN(catalogue, Catalogue::from_image(std::move(opened).value()));
+      whole_bytes_ = file.size();
+    } else {
+      CLOISTER_TRY(catalogue.apply_image(std::move(opened).value()));
+      ++changes_;
+      change_bytes_ += file.size();
+    }
+    last_ = sha256(file);
+    epoch_ = stored->header.epoch;
+    sealed_at_ = UtcSeconds(std::chrono::seconds(stored->header.sealed_at));
+  }
+  remove_before(chain.back().header.epoch);
+  return catalogue;
+}
+
+Status CatalogueFiles::write(const Catalogue& next, const CatalogueChange& change, bool whole) {
+  if (stuck_) return Error{Code::unavailable, "vault.catalogue.stuck"};
+  const bool due = changes_ >= kChangesMax ||
+                   change_bytes_ > std::max(kChangeBytesMax, whole_bytes_);
+  whole = whole || due || epoch_ == 0;
+  const auto now = std::max(clock_.utc(), sealed_at_);
+  const Header header{whole, store_, epoch_ + 1, last_,
+                      static_cast<std::uint64_t>(now.time_since_epoch().count())};
+  const ByteVector head = encode_header(header);
+  SecretBytes plaintext;
+  if (whole) {
+    CLOISTER_ASSIGN(plaintext, next.encode_whole());
+  } else {
+    plaintext = Catalogue::encode_change(change);
+  }
+  CLOISTER_ASSIGN(const ByteVector sealed,
+                  StoreKeys::seal(aeads_, entropy_, key_, kLabel, head, plaintext));
+  if (sealed.size() > kFileBytesMax - kHeaderBytes) {
+    return Error{Code::too_large, "vault.catalogue.size"};
+  }
+  ByteWriter file;
+  file.bytes(head);
+  file.bytes(sealed);
+  CLOISTER_TRY(put(header.epoch, file.view()));
+  epoch_ = header.epoch;
+  last_ = sha256(file.view());
+  sealed_at_ = now;
+  changes_ = whole ? 0 : changes_ + 1;
+  change_bytes_ = whole ? 0 : change_bytes_ + file.size();
+  if (whole) {
+    whole_bytes_ = file.size();
+    remove_before(epoch_);
+  }
+  return Done{};
+}
+
+Status CatalogueFiles::put(std::uint64_t epoch, Bytes content) {
+  const std::string path = path_of(epoch);
+  const std::string aside = path + std::string(kAside);
+  const auto write_aside = [&]() -> Status {
+    auto created = files_.create(aside);
+    if (!created.ok() && created.error().code == Code::conflict) {
+      CLOISTER_TRY(files_.remove(aside));
+      created = files_.create(aside);
+    }
+    CLOISTER_ASSIGN(const auto file, std::move(created));
+    CLOISTER_TRY(file->write_at(0, content));
+    return file->sync();
+  };
+  if (Status written = write_aside(); !written.ok()) {
+    const Status removed = files_.remove(aside);
+    static_cast<void>(removed.ok());  // swept at the next start
+    return Error{Code::io, "vault.catalogue.write"};
+  }
+  if (files_.rename(aside, path).ok() && files_.sync_folder(kFolder).ok()) return Done{};
+  // Whether the new catalogue would survive a crash is unknown. Taking it back makes it known.
+  const Status removed = files_.remove(path);
+  const bool gone = removed.ok() || removed.error().code == Code::not_found;
+  const Status unsaved = files_.remove(aside);
+  static_cast<void>(unsaved.ok());
+  stuck_ = !gone || !files_.sync_folder(kFolder).ok();
+  return Error{Code::io, "vault.catalogue.rename"};
+}
+
+/// Best effort: what stays is removed at the next start, and is never read again.
+void CatalogueFiles::remove_before(std::uint64_t epoch) {
+  const auto epochs = list_epochs();
+  if (!epochs.ok()) return;
+  for (const std::uint64_t old : epochs.value()) {
+    if (old >= epoch) continue;
+    const Status removed = files_.remove(path_of(old));
+    static_cast<void>(removed.ok());
+  }
+}
+
+}  // namespace cloister

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/files.h"
+#include "vault/catalogue.h"
+#include "vault/store_keys.h"
+
+namespace cloister {
+
+/// The catalogue on disk: one file for each epoch, either the whole of it or one change, each
+/// bound to the one before. Used by one thread at a time.
+/// Source: docs/store-format.md, "Catalogue files".
+class CatalogueFiles {
+ public:
+  /// `key` is the catalogue's. The references must outlive this.
+  CatalogueFiles(Files& files, Entropy& entropy, const Clock& clock, const AeadMaker& aeads,
+                 SecretBytes key, const StoreId& store) noexcept
+      : files_(files), entropy_(entropy), clock_(clock), aeads_(aeads), key_(std::move(key)),
+        store_(store) {}
+
+  /// Reads what is on disk, and removes what an interrupted write or a superseded catalogue left.
+  /// Fails: `corrupt` (missing, damaged, of another store or history), `io`.
+  Result<Catalogue> load();
+  /// Writes `change`, after which the catalogue is `next`, as the next epoch: durable on success.
+  /// `whole` writes all of `next`, and older files are removed. On failure the disk is as before,
+  /// or no further change is accepted. Fails: `io`, `unavailable` (after such a failure).
+  Status write(const Catalogue& next, const CatalogueChange& change, bool whole);
+
+  /// Whether a failed write may or may not be on disk: the next start finds out.
+  bool stuck() const noexcept { return stuck_; }
+  std::uint64_t epoch() const noexcept { return epoch_; }
+  /// The newest time at which a change was sealed.
+  UtcSeconds sealed_at() const noexcept { return sealed_at_; }
+
+ private:
+  struct Stored;
+  Result<std::vector<std::uint64_t>> list_epochs();
+  Result<Stored> read(std::uint64_t epoch);
+  Status put(std::uint64_t epoch, Bytes content);
+  void remove_before(std::uint64_t epoch);
+
+  Files& files_;
+  Entropy& entropy_;
+  const Clock& clock_;
+  const AeadMaker& aeads_;
+  SecretBytes key_;
+  StoreId store_;
+  std::uint64_t epoch_ = 0;
+  Sha256Digest last_{};             ///< SHA-256 of the newest file
+  UtcSeconds sealed_at_{};
+  std::size_t changes_ = 0;         ///< files since the whole catalogue
+  std::uint64_t change_bytes_ = 0;  ///< their size
+  std::uint64_t whole_bytes_ = 0;
+  bool stuck_ = false;              ///< a write failed and may or may not be on disk
+};
+
+}  // namespace cloister

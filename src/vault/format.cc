@@ -1,0 +1,235 @@
+#include "vault/format.h"
+
+#include <algorithm>
+
+#include "base/byte_writer.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::string_view kVersionMagic = "CLOISTV1";
+
+void write_text(ByteWriter& writer, const std::string& text) {
+  CLOISTER_CHECK(text.size() <= 0xffff);
+  writer.u16_le(static_cast<std::uint16_t>(text.size()));
+  writer.bytes(bytes_of(text));
+}
+
+Result<std::string> read_text(ByteReader& reader, std::size_t length_max) {
+  CLOISTER_ASSIGN(const std::uint16_t length, reader.u16_le());
+  if (length > length_max) return Error{Code::corrupt, "vault.entry.text"};
+  CLOISTER_ASSIGN(const Bytes text, reader.take(length));
+  return std::string(text_of(text));
+}
+
+template <std::size_t kSize>
+Result<std::array<std::byte, kSize>> read_array(ByteReader& reader) {
+  CLOISTER_ASSIGN(const Bytes bytes, reader.take(kSize));
+  std::array<std::byte, kSize> array{};
+  std::ranges::copy(bytes, array.begin());
+  return array;
+}
+
+void write_tensor(ByteWriter& writer, const TensorSpec& tensor) {
+  write_text(writer, tensor.name);
+  writer.u8(static_cast<std::uint8_t>(tensor.type));
+  writer.u8(tensor.rank_known ? 1 : 0);
+  writer.u8(static_cast<std::uint8_t>(tensor.extents.size()));
+  for (const Extent& extent : tensor.extents) {
+    writer.u8(extent.value.has_value() ? 1 : 0);
+    writer.u64_le(extent.value.value_or(0));
+    write_text(writer, extent.symbol);
+  }
+}
+
+Result<TensorSpec> read_tensor(ByteReader& reader) {
+  TensorSpec tensor;
+  CLOISTER_ASSIGN(tensor.name, read_text(reader, 0xffff));
+  CLOISTER_ASSIGN(const std::uint8_t type, reader.u8());
+  if (type > static_cast<std::uint8_t>(DType::bytes)) {
+    return Error{Code::corrupt, "vault.entry.type"};
+  }
+  tensor.type = static_cast<DType>(type);
+  CLOISTER_ASSIGN(const std::uint8_t rank_known, reader.u8());
+  tensor.rank_known = rank_known != 0;
+  CLOISTER_ASSIGN(const std::uint8_t rank, reader.u8());
+  for (std::uint8_t i = 0; i < rank; ++i) {
+    Extent extent;
+    CLOISTER_ASSIGN(const std::uint8_t has_value, reader.u8());
+    CLOISTER_ASSIGN(const std::uint64_t value, reader.u64_le());
+    if (has_value != 0) extent.value = value;
+    CLOISTER_ASSIGN(extent.symbol, read_text(reader, 0xffff));
+    tensor.extents.push_back(std::move(extent));
+  }
+  return tensor;
+}
+
+void write_tensors(ByteWriter& writer, const std::vector<TensorSpec>& tensors) {
+  writer.u16_le(static_cast<std::uint16_t>(tensors.size()));
+  for (const TensorSpec& tensor : tensors) write_tensor(writer, tensor);
+}
+
+Result<std::vector<TensorSpec>> read_tensors(ByteReader& reader) {
+  CLOISTER_ASSIGN(const std::uint16_t count, reader.u16_le());
+  if (count > kSignatureTensorsMax) return Error{Code::corrupt, "vault.entry.tensors"};
+  std::vector<TensorSpec> tensors;
+  for (std::uint16_t i = 0; i < count; ++i) {
+    CLOISTER_ASSIGN(TensorSpec tensor, read_tensor(reader));
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+void write_cost(ByteWriter& writer, const ModelCost& cost) {
+  writer.u64_le(cost.parameters);
+  writer.u64_le(cost.nodes);
+  writer.u64_le(cost.weights_bytes);
+  writer.u64_le(cost.activation_bytes);
+  writer.u64_le(cost.multiply_adds);
+  writer.u8(cost.bounded ? 1 : 0);
+}
+
+Result<ModelCost> read_cost(ByteReader& reader) {
+  ModelCost cost;
+  CLOISTER_ASSIGN(cost.parameters, reader.u64_le());
+  CLOISTER_ASSIGN(cost.nodes, reader.u64_le());
+  CLOISTER_ASSIGN(cost.weights_bytes, reader.u64_le());
+  CLOISTER_ASSIGN(cost.activation_bytes, reader.u64_le());
+  CLOISTER_ASSIGN(cost.multiply_adds, reader.u64_le());
+  CLOISTER_ASSIGN(const std::uint8_t bounded, reader.u8());
+  cost.bounded = bounded != 0;
+  return cost;
+}
+
+Result<SegmentSeal> read_segment(ByteReader& reader) {
+  SegmentSeal segment;
+  CLOISTER_ASSIGN(segment.bytes, reader.u64_le());
+  if (segment.bytes > kChunksMax * kChunkBytes) {
+    return Error{Code::corrupt, "vault.entry.segment"};
+  }
+  CLOISTER_ASSIGN(segment.root, read_array<32>(reader));
+  return segment;
+}
+
+Result<Signature> read_signature(ByteReader& reader) {
+  Signature signature;
+  CLOISTER_ASSIGN(signature.inputs, read_tensors(reader));
+  CLOISTER_ASSIGN(signature.optional_inputs, read_tensors(reader));
+  CLOISTER_ASSIGN(signature.outputs, read_tensors(reader));
+  return signature;
+}
+
+Result<VersionRecord> read_record(ByteReader& reader, VersionRef ref) {
+  VersionRecord record;
+  record.ref = std::move(ref);
+  CLOISTER_ASSIGN(record.sha256, read_array<32>(reader));
+  CLOISTER_ASSIGN(record.upload_bytes, reader.u64_le());
+  CLOISTER_ASSIGN(record.stored_bytes, reader.u64_le());
+  CLOISTER_ASSIGN(const std::uint64_t seconds, reader.u64_le());
+  record.uploaded_at = UtcSeconds(std::chrono::seconds(static_cast<std::int64_t>(seconds)));
+  CLOISTER_ASSIGN(record.cost, read_cost(reader));
+  CLOISTER_ASSIGN(record.signature, read_signature(reader));
+  return record;
+}
+
+}  // namespace
+
+FileLayout layout_of(std::uint64_t graph_bytes, std::uint64_t weights_bytes) noexcept {
+  const std::uint64_t chunks = chunk_count(graph_bytes) + chunk_count(weights_bytes);
+  FileLayout layout;
+  layout.table_bytes = kSeedBytes + chunks * kTableEntryBytes + kAeadTagBytes;
+  layout.graph_at = kVersionHeaderBytes + layout.table_bytes;
+  layout.weights_at = layout.graph_at + graph_bytes;
+  layout.end = layout.weights_at + weights_bytes;
+  return layout;
+}
+
+std::array<std::byte, kVersionHeaderBytes> version_header(const FileId& file) {
+  std::array<std::byte, kVersionHeaderBytes> header{};
+  std::ranges::copy(bytes_of(kVersionMagic), header.begin());
+  std::ranges::copy(file, header.begin() + 16);
+  return header;
+}
+
+std::string version_path(const FileId& file) { return "versions/" + hex_of(file); }
+std::string staging_path(const FileId& file) { return "staging/" + hex_of(file); }
+
+std::string hex_of(Bytes bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (const std::byte byte : bytes) {
+    text += kDigits[std::to_integer<std::size_t>(byte) >> 4];
+    text += kDigits[std::to_integer<std::size_t>(byte) & 15];
+  }
+  return text;
+}
+
+Result<FileId> file_id_of(std::string_view hex) {
+  FileId file{};
+  if (hex.size() != 2 * file.size()) return Error{Code::invalid, "vault.file_id"};
+  for (std::size_t i = 0; i < hex.size(); ++i) {
+    const char digit = hex[i];
+    const bool decimal = digit >= '0' && digit <= '9';
+    if (!decimal && (digit < 'a' || digit > 'f')) return Error{Code::invalid, "vault.file_id"};
+    const int value = decimal ? digit - '0' : digit - 'a' + 10;
+    file[i / 2] |= static_cast<std::byte>(i % 2 == 0 ? value << 4 : value);
+  }
+  return file;
+}
+
+ByteVector encode_ref(const VersionRef& ref) {
+  ByteWriter writer;
+  write_text(writer, ref.model.owner.value);
+  write_text(writer, ref.model.name);
+  writer.u64_le(ref.version.value);
+  return std::move(writer).take();
+}
+
+Result<VersionRef> decode_ref(ByteReader& reader) {
+  VersionRef ref;
+  CLOISTER_ASSIGN(ref.model.owner.value, read_text(reader, kModelNameMax));
+  CLOISTER_ASSIGN(ref.model.name, read_text(reader, kModelNameMax));
+  CLOISTER_ASSIGN(ref.version.value, reader.u64_le());
+  return ref;
+}
+
+ByteVector encode_version(const VersionEntry& entry) {
+  ByteWriter writer;
+  writer.bytes(encode_ref(entry.record.ref));
+  writer.bytes(entry.file);
+  writer.bytes(entry.build);
+  writer.bytes(entry.table);
+  writer.u64_le(entry.graph.bytes);
+  writer.bytes(entry.graph.root);
+  writer.u64_le(entry.weights.bytes);
+  writer.bytes(entry.weights.root);
+  const VersionRecord& record = entry.record;
+  writer.bytes(record.sha256);
+  writer.u64_le(record.upload_bytes);
+  writer.u64_le(record.stored_bytes);
+  writer.u64_le(static_cast<std::uint64_t>(record.uploaded_at.time_since_epoch().count()));
+  write_cost(writer, record.cost);
+  write_tensors(writer, record.signature.inputs);
+  write_tensors(writer, record.signature.optional_inputs);
+  write_tensors(writer, record.signature.outputs);
+  return std::move(writer).take();
+}
+
+Result<VersionEntry> decode_version(Bytes encoded, Bytes seeds) {
+  if (seeds.size() != 3 * kSeedBytes) return Error{Code::corrupt, "vault.entry.seeds"};
+  ByteReader reader(encoded);
+  VersionEntry entry;
+  CLOISTER_ASSIGN(VersionRef ref, decode_ref(reader));
+  CLOISTER_ASSIGN(entry.file, read_array<16>(reader));
+  CLOISTER_ASSIGN(entry.build, read_array<32>(reader));
+  CLOISTER_ASSIGN(entry.table, read_array<32>(reader));
+  CLOISTER_ASSIGN(entry.graph, read_segment(reader));
+  CLOISTER_ASSIGN(entry.weights, read_segment(reader));
+  CLOISTER_ASSIGN(entry.record, read_record(reader, std::move(ref)));
+  if (!reader.empty()) return Error{Code::corrupt, "vault.entry.rest"};
+  entry.seeds = SecretBytes(copy_of(seeds));
+  return entry;
+}
+
+}  // namespace cloister

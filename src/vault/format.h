@@ -1,0 +1,95 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/byte_reader.h"
+#include "base/bytes.h"
+#include "base/result.h"
+#include "crypto/aead.h"
+#include "crypto/sha256.h"
+#include "secret/secret_bytes.h"
+#include "vault/vault.h"
+
+namespace cloister {
+
+/// The bytes of the store as docs/store-format.md lays them out. Everything is little-endian.
+inline constexpr std::uint64_t kChunkBytes = 1U << 20;
+inline constexpr std::uint64_t kChunksMax = 1U << 16;          ///< of one segment: 64 GiB
+inline constexpr std::size_t kSeedBytes = 32;
+inline constexpr std::size_t kVersionHeaderBytes = 32;
+inline constexpr std::size_t kTableEntryBytes = 48;            ///< tag, then leaf
+inline constexpr std::uint64_t kRecordBytesMax = 4U << 20;
+inline constexpr std::size_t kRecordNameMax = 64;
+
+/// Names a version's file and is bound into everything in it: 16 random bytes.
+using FileId = std::array<std::byte, 16>;
+/// Names the store: 16 random bytes.
+using StoreId = std::array<std::byte, 16>;
+
+/// The parts of a version's file, each under keys of its own.
+enum class Segment : std::uint8_t { table = 0, graph = 1, weights = 2 };
+
+/// The size of a segment's plaintext, and the root of its hash tree: SHA-256 over the SHA-256 of
+/// each chunk in turn.
+struct SegmentSeal {
+  std::uint64_t bytes = 0;
+  Sha256Digest root{};
+};
+
+/// All that the catalogue knows of one version. Immutable once it is made.
+struct VersionEntry {
+  VersionRecord record;
+  FileId file{};
+  Sha256Digest build{};    ///< of the program that sealed it
+  Sha256Digest table{};    ///< SHA-256 of the sealed table as it stands in the file
+  SegmentSeal graph;
+  SegmentSeal weights;
+  SecretBytes seeds;       ///< 32 bytes each for table, graph and weights
+};
+
+/// What one chunk's place in the table holds.
+struct ChunkSeal {
+  AeadTag tag{};
+  Sha256Digest leaf{};     ///< SHA-256 of the chunk's plaintext
+};
+
+/// Chunks that `bytes` of plaintext take; 0 for 0.
+constexpr std::uint64_t chunk_count(std::uint64_t bytes) noexcept {
+  return bytes / kChunkBytes + (bytes % kChunkBytes == 0 ? 0 : 1);
+}
+
+/// What a table is sealed as.
+inline constexpr std::string_view kTableLabel = "cloister vault 1 table";
+
+/// Where the parts of a version's file lie, in bytes from its start.
+struct FileLayout {
+  std::uint64_t table_bytes = 0;  ///< sealed
+  std::uint64_t graph_at = 0;
+  std::uint64_t weights_at = 0;
+  std::uint64_t end = 0;
+};
+FileLayout layout_of(std::uint64_t graph_bytes, std::uint64_t weights_bytes) noexcept;
+
+/// The first bytes of a version's file.
+std::array<std::byte, kVersionHeaderBytes> version_header(const FileId& file);
+
+/// "versions/3f…" and "staging/3f…".
+std::string version_path(const FileId& file);
+std::string staging_path(const FileId& file);
+/// Lower-case hex; and back, failing with `invalid` for anything else.
+std::string hex_of(Bytes bytes);
+Result<FileId> file_id_of(std::string_view hex);
+
+/// An entry's public half (all but its seeds), and back. `decode_version` takes bytes that were
+/// sealed by us, and still checks every length. Fails: `corrupt`.
+ByteVector encode_version(const VersionEntry& entry);
+Result<VersionEntry> decode_version(Bytes encoded, Bytes seeds);
+
+/// A version's reference as it begins every entry about it.
+ByteVector encode_ref(const VersionRef& ref);
+Result<VersionRef> decode_ref(ByteReader& reader);
+
+}  // namespace cloister

@@ -1,0 +1,65 @@
+#include "vault/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+
+namespace cloister {
+namespace {
+
+class WorkList {
+ public:
+  WorkList(std::uint64_t count, const std::function<Status(std::uint64_t)>& work) noexcept
+      : count_(count), work_(work) {}
+
+  void drain() {
+    for (std::uint64_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
+      const Status done = work_(i);
+      if (done.ok()) continue;
+      next_.store(count_);
+      const MutexLock lock(mutex_);
+      if (!failure_) failure_ = done.error();
+      return;
+    }
+  }
+
+  Status outcome() {
+    const MutexLock lock(mutex_);
+    if (failure_) return *failure_;
+    return Done{};
+  }
+
+ private:
+  const std::uint64_t count_;
+  const std::function<Status(std::uint64_t)>& work_;
+  std::atomic<std::uint64_t> next_{0};
+  Mutex mutex_;
+  std::optional<Error> failure_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+Status for_each_in_parallel(std::uint64_t count, unsigned threads,
+                            const std::function<Status(std::uint64_t)>& work) {
+  WorkList list(count, work);
+  {
+    std::vector<std::jthread> others;
+    const std::uint64_t wanted = std::min<std::uint64_t>(threads, count);
+    for (std::uint64_t i = 1; i < wanted; ++i) {
+      try {
+        others.emplace_back([&list] { list.drain(); });
+      } catch (const std::system_error&) {
+        break;  // fewer threads do the same work
+      }
+    }
+    list.drain();
+  }
+  return list.outcome();
+}
+
+}  // namespace cloister

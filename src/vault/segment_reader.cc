@@ -1,0 +1,143 @@
+#include <algorithm>
+
+#include "vault/parallel.h"
+#include "vault/segments.h"
+
+namespace cloister {
+namespace {
+
+/// The opened table, still as the file has it: tag and leaf of each chunk in turn.
+class Table {
+ public:
+  explicit Table(SecretBytes bytes) noexcept : bytes_(std::move(bytes)) {}
+  ChunkSeal at(std::uint64_t index) const {
+    const Bytes entry = StoreKeys::read(bytes_).subspan(index * kTableEntryBytes, kTableEntryBytes);
+    ChunkSeal seal;
+    std::ranges::copy(entry.first(kAeadTagBytes), seal.tag.begin());
+    std::ranges::copy(entry.subspan(kAeadTagBytes), seal.leaf.begin());
+    return seal;
+  }
+
+ private:
+  SecretBytes bytes_;
+};
+
+Result<Table> read_table(const SegmentWork& work, const File& file, const VersionEntry& entry) {
+  const FileLayout layout = layout_of(entry.graph.bytes, entry.weights.bytes);
+  CLOISTER_ASSIGN(const std::uint64_t size, file.size());
+  if (size != layout.end) return Error{Code::corrupt, "vault.version.size"};
+  std::array<std::byte, kVersionHeaderBytes> header{};
+  CLOISTER_TRY(file.read_at(0, header));
+  if (header != version_header(entry.file)) return Error{Code::corrupt, "vault.version.header"};
+  ByteVector sealed(layout.table_bytes);
+  CLOISTER_TRY(file.read_at(kVersionHeaderBytes, sealed));
+  if (sha256(sealed) != entry.table) return Error{Code::corrupt, "vault.version.table"};
+  CLOISTER_ASSIGN(const SecretBytes key, work.keys.segment_key(entry, Segment::table));
+  CLOISTER_ASSIGN(SecretBytes table,
+                  StoreKeys::open(work.keys.aeads(), key, kTableLabel, header, sealed));
+  return Table(std::move(table));
+}
+
+struct SegmentSource {
+  const SegmentWork& work;
+  const File& file;
+  const FileId& id;
+  Segment segment;
+  std::uint64_t at;           ///< of the first chunk in the file
+  std::uint64_t bytes;
+  const Table& table;
+  std::uint64_t first_entry;  ///< of this segment in the table
+  SecretBytes key;
+};
+
+/// Reads chunk `index` into `destination`, which has its size, and decrypts it there: the bytes
+/// are touched while they lie in the cache, and no second buffer exists.
+Status read_chunk(const SegmentSource& source, std::uint64_t index, MutableBytes destination) {
+  const std::uint64_t offset = index * kChunkBytes;
+  const bool last = offset + destination.size() == source.bytes;
+  const auto number = static_cast<std::uint32_t>(index);
+  const ChunkSeal seal = source.table.at(source.first_entry + index);
+  CLOISTER_TRY(source.file.read_at(source.at + offset, destination));
+  CLOISTER_ASSIGN(const auto cipher,
+                  source.work.keys.chunk_cipher(source.key, number, last, seal.leaf));
+  CLOISTER_TRY(cipher->open(chunk_nonce(number),
+                            chunk_associated(source.id, source.segment, number, last), destination,
+                            seal.tag, destination));
+  if (source.work.integrity == IntegrityMode::full && sha256(destination) != seal.leaf) {
+    wipe(destination);
+    return Error{Code::corrupt, "vault.version.leaf"};
+  }
+  return Done{};
+}
+
+std::size_t chunk_size(std::uint64_t bytes, std::uint64_t index) noexcept {
+  return std::min(kChunkBytes, bytes - index * kChunkBytes);
+}
+
+Status check_root(const SegmentSource& source, const Sha256Digest& root) {
+  Sha256Stream stream;
+  for (std::uint64_t i = 0; i < chunk_count(source.bytes); ++i) {
+    stream.update(source.table.at(source.first_entry + i).leaf);
+  }
+  if (stream.finish() != root) return Error{Code::corrupt, "vault.version.root"};
+  return Done{};
+}
+
+/// Gives `consume` the graph's source and then the weights'.
+template <class Consume>
+Status for_each_segment(const SegmentWork& work, const File& file, const VersionEntry& entry,
+                        Consume consume) {
+  CLOISTER_ASSIGN(const Table table, read_table(work, file, entry));
+  const FileLayout layout = layout_of(entry.graph.bytes, entry.weights.bytes);
+  CLOISTER_ASSIGN(SecretBytes graph_key, work.keys.segment_key(entry, Segment::graph));
+  CLOISTER_ASSIGN(SecretBytes weights_key, work.keys.segment_key(entry, Segment::weights));
+  const SegmentSource graph{work,  file, entry.file, Segment::graph, layout.graph_at,
+                            entry.graph.bytes, table, 0, std::move(graph_key)};
+  const SegmentSource weights{work,  file, entry.file, Segment::weights, layout.weights_at,
+                              entry.weights.bytes, table, chunk_count(entry.graph.bytes),
+                              std::move(weights_key)};
+  CLOISTER_TRY(check_root(graph, entry.graph.root));
+  CLOISTER_TRY(check_root(weights, entry.weights.root));
+  CLOISTER_TRY(consume(graph));
+  return consume(weights);
+}
+
+}  // namespace
+
+Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
+                                    const VersionEntry& entry) {
+  OpenedSegments opened;
+  const auto read_all = [&](const SegmentSource& source) -> Status {
+    if (source.bytes == 0) return Done{};
+    CLOISTER_ASSIGN(PrivateMemory memory, PrivateMemory::reserve(source.bytes));
+    const MutableBytes plaintext = memory.bytes();
+    const Status read = for_each_in_parallel(
+        chunk_count(source.bytes), work.threads, [&](std::uint64_t index) {
+          return read_chunk(source, index, plaintext.subspan(index * kChunkBytes,
+                                                             chunk_size(source.bytes, index)));
+        });
+    CLOISTER_TRY(read);
+    (source.segment == Segment::graph ? opened.graph : opened.weights) = std::move(memory);
+    return Done{};
+  };
+  CLOISTER_TRY(for_each_segment(work, file, entry, read_all));
+  return opened;
+}
+
+Status verify_version(const SegmentWork& work, const File& file, const VersionEntry& entry) {
+  const SegmentWork full{work.keys, work.threads, IntegrityMode::full};
+  const auto read_all = [&](const SegmentSource& source) -> Status {
+    const std::uint64_t count = chunk_count(source.bytes);
+    const std::uint64_t lanes = std::min<std::uint64_t>(work.threads, count);
+    return for_each_in_parallel(lanes, work.threads, [&](std::uint64_t lane) -> Status {
+      CLOISTER_ASSIGN(PrivateMemory memory, PrivateMemory::reserve(kChunkBytes));
+      for (std::uint64_t i = lane; i < count; i += lanes) {
+        CLOISTER_TRY(read_chunk(source, i, memory.bytes().first(chunk_size(source.bytes, i))));
+      }
+      return Done{};
+    });
+  };
+  return for_each_segment(full, file, entry, read_all);
+}
+
+}  // namespace cloister

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/entropy.h"
+#include "base/files.h"
+#include "model/validated_model.h"
+#include "secret/private_memory.h"
+#include "vault/format.h"
+#include "vault/store_keys.h"
+
+namespace cloister {
+
+/// A segment's plaintext where it lies: pieces in rising order of offset, zeros between them.
+struct SegmentContent {
+  std::uint64_t bytes = 0;
+  std::vector<WeightPiece> pieces;
+};
+
+/// How segments are written and read.
+struct SegmentWork {
+  const StoreKeys& keys;
+  unsigned threads = 2;
+  IntegrityMode integrity = IntegrityMode::tags;
+};
+
+/// Writes one version's file: header, table, graph, weights. `entry` names the file and has the
+/// record, the build and the seeds; sizes, roots and the table's digest are filled in. Holds at
+/// most 2 MiB for each thread beside the content. The file is synced.
+/// Fails: `io`, `invalid` (pieces out of order or past the end), `too_large`.
+Status write_version(const SegmentWork& work, Entropy& entropy, File& file, VersionEntry& entry,
+                     const SegmentContent& graph, const SegmentContent& weights);
+
+/// A version's segments in the clear: verified, every byte.
+struct OpenedSegments {
+  PrivateMemory graph;
+  PrivateMemory weights;
+};
+
+/// Reads one version's file straight into the memory that is returned.
+/// Fails: `corrupt` for any changed, missing or additional byte; `io`.
+Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
+                                    const VersionEntry& entry);
+
+/// Reads and verifies as `read_version` in "full" mode does, keeping one chunk for each thread.
+Status verify_version(const SegmentWork& work, const File& file, const VersionEntry& entry);
+
+}  // namespace cloister

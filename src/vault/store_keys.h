@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "base/entropy.h"
+#include "crypto/aead.h"
+#include "vault/format.h"
+
+namespace cloister {
+
+/// Seals and opens what is small, each time under a key of its own; and the only class of the
+/// vault that may look at secret bytes. Source: docs/store-format.md, "Keys".
+class StoreKeys {
+ public:
+  /// `aeads` must outlive this. `store_key`: 32 bytes.
+  StoreKeys(const AeadMaker& aeads, SecretBytes store_key) noexcept
+      : aeads_(&aeads), store_key_(std::move(store_key)) {}
+
+  /// The catalogue's key. `anchor_secret` is what the anchor adds to it; empty for none.
+  Result<SecretBytes> catalogue_key(const SecretBytes& anchor_secret) const;
+  /// The key of one written segment, from its seed in `entry`.
+  Result<SecretBytes> segment_key(const VersionEntry& entry, Segment segment) const;
+  /// The cipher of one chunk: its key depends on the chunk's place and on its plaintext.
+  Result<std::unique_ptr<Aead>> chunk_cipher(const SecretBytes& segment_key, std::uint32_t index,
+                                             bool last, const Sha256Digest& leaf) const;
+  const AeadMaker& aeads() const noexcept { return *aeads_; }
+
+  /// `count` fresh random bytes. Fails: `io`.
+  static Result<SecretBytes> fresh(Entropy& entropy, std::size_t count);
+  /// Seals `plaintext` under a key derived from `parent` (32 bytes), from fresh randomness and
+  /// from the plaintext itself: repeated randomness never puts another plaintext under the same
+  /// key. `label` says what it is; `header` is bound to it and not stored. Returns seed,
+  /// ciphertext, tag. Fails: `io` (no randomness), `internal`.
+  static Result<ByteVector> seal(const AeadMaker& aeads, Entropy& entropy,
+                                 const SecretBytes& parent, std::string_view label, Bytes header,
+                                 const SecretBytes& plaintext);
+  /// Fails: `corrupt` for another parent, label or header, or any changed byte.
+  static Result<SecretBytes> open(const AeadMaker& aeads, const SecretBytes& parent,
+                                  std::string_view label, Bytes header, Bytes sealed);
+  /// What `seal` adds: a seed in front and a tag behind.
+  static constexpr std::size_t kOverhead = kSeedBytes + kAeadTagBytes;
+
+  /// How the vault reads an opened catalogue or table, and writes one before it is sealed.
+  static Bytes read(const SecretBytes& secret) noexcept { return secret.reveal(RevealToken()); }
+  static MutableBytes write(SecretBytes& secret) noexcept { return secret.fill(RevealToken()); }
+
+ private:
+  const AeadMaker* aeads_;
+  SecretBytes store_key_;
+};
+
+/// A chunk's nonce, and what is bound to it beside its bytes: docs/store-format.md, "Chunks".
+AeadNonce chunk_nonce(std::uint32_t index) noexcept;
+std::array<std::byte, 22> chunk_associated(const FileId& file, Segment segment,
+                                           std::uint32_t index, bool last) noexcept;
+
+}  // namespace cloister

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+
+#include "vault/catalogue_files.h"
+#include "vault/store_file.h"
+#include "vault/vault.h"
+
+namespace cloister {
+
+/// A store that is locked, authenticated and swept.
+struct OpenedStore {
+  std::unique_ptr<File> lock;
+  std::unique_ptr<AeadMaker> aeads;
+  std::unique_ptr<StoreKeys> keys;
+  std::unique_ptr<CatalogueFiles> files;
+  Catalogue catalogue;
+};
+
+/// What `open_vault` does before the vault exists; fails as it does. `entropy` and `parts` must
+/// outlive what is returned.
+Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretBytes& root_secret,
+                               const VaultSettings& settings, bool create);
+
+/// Removes the file of an erased version wherever it lies, durably. Fails: `io`.
+Status remove_erased(Files& files, const FileId& file);
+
+}  // namespace cloister

@@ -1,0 +1,306 @@
+#include "vault/vault.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/check.h"
+#include "base/mutex.h"
+#include "vault/catalogue_files.h"
+#include "vault/segments.h"
+#include "vault/store_file.h"
+#include "vault/store_opening.h"
+
+namespace cloister {
+namespace {
+
+/// One entropy source for several threads.
+class SharedEntropy final : public Entropy {
+ public:
+  explicit SharedEntropy(Entropy& source) noexcept : source_(source) {}
+  Status fill(MutableBytes destination) noexcept override {
+    const MutexLock lock(mutex_);
+    return source_.fill(destination);
+  }
+
+ private:
+  Entropy& source_;
+  Mutex mutex_;
+};
+
+std::string name_of_version(const VersionRef& ref) {
+  return "model \"" + ref.model.owner.value + "." + ref.model.name + "\" version " +
+         std::to_string(ref.version.value);
+}
+
+Error about(const VersionRef& ref, Error error) {
+  if (error.code == Code::corrupt) {
+    error.detail = Detail(name_of_version(ref) + ": what is stored fails its integrity check");
+  } else if (error.code == Code::io) {
+    error.detail = Detail(name_of_version(ref) + ": the host's disk failed");
+  }
+  return error;
+}
+
+Status check_tensors(const std::vector<TensorSpec>& tensors) {
+  constexpr std::size_t kTextMax = 0xffff;
+  if (tensors.size() > kSignatureTensorsMax) return Error{Code::too_large, "vault.stage.tensors"};
+  for (const TensorSpec& tensor : tensors) {
+    const bool fits = tensor.name.size() <= kTextMax && tensor.extents.size() <= 0xff &&
+                      std::ranges::all_of(tensor.extents, [](const Extent& extent) {
+                        return extent.symbol.size() <= kTextMax;
+                      });
+    if (!fits) return Error{Code::too_large, "vault.stage.tensor"};
+  }
+  return Done{};
+}
+
+Status check_record(const VersionRecord& record) {
+  const auto& [model, version] = record.ref;
+  const auto named = [](const std::string& name) {
+    return !name.empty() && name.size() <= kModelNameMax;
+  };
+  if (!named(model.owner.value) || !named(model.name) || version.value == 0 ||
+      version.value > kVersionNumberMax) {
+    return Error{Code::invalid, "vault.stage.ref"};
+  }
+  CLOISTER_TRY(check_tensors(record.signature.inputs));
+  CLOISTER_TRY(check_tensors(record.signature.optional_inputs));
+  return check_tensors(record.signature.outputs);
+}
+
+Result<OpenedModel> open_file(const SegmentWork& work, const File& file,
+                              const VersionEntry& entry) {
+  CLOISTER_ASSIGN(OpenedSegments segments, read_version(work, file, entry));
+  CLOISTER_ASSIGN(GraphBundle bundle, decode_bundle(segments.graph.bytes()));
+  if (bundle.weights_bytes != entry.weights.bytes) return Error{Code::corrupt, "vault.open.bundle"};
+  return OpenedModel{std::move(bundle), std::move(segments.weights)};
+}
+
+class StoredVersion final : public StagedVersion {
+ public:
+  StoredVersion(Files& files, const SegmentWork& work, VersionEntry entry)
+      : files_(files), work_(work),
+        entry_(std::make_shared<const VersionEntry>(std::move(entry))) {}
+  ~StoredVersion() override {
+    if (settled_) return;
+    const Status removed = files_.remove(staging_path(entry_->file));
+    static_cast<void>(removed.ok());  // swept at the next start
+  }
+
+  const VersionRecord& record() const noexcept override { return entry_->record; }
+  Result<OpenedModel> open() const override {
+    CLOISTER_ASSIGN(const auto file, files_.open_for_reading(staging_path(entry_->file)));
+    auto opened = open_file(work_, *file, *entry_);
+    if (!opened.ok()) return about(entry_->record.ref, opened.error());
+    return opened;
+  }
+
+  const std::shared_ptr<const VersionEntry>& entry() const noexcept { return entry_; }
+  /// The file's fate is the catalogue's from now on.
+  void settle() noexcept { settled_ = true; }
+
+ private:
+  Files& files_;
+  const SegmentWork& work_;
+  std::shared_ptr<const VersionEntry> entry_;
+  bool settled_ = false;
+};
+
+class SealedVault final : public Vault {
+ public:
+  SealedVault(VaultParts parts, const VaultSettings& settings, std::unique_ptr<SharedEntropy> entropy,
+              OpenedStore store)
+      : parts_(parts), settings_(settings), entropy_(std::move(entropy)),
+        store_(std::move(store)),
+        work_{*store_.keys, settings.threads, settings.integrity},
+        state_(std::make_shared<const Catalogue>(std::move(store_.catalogue))),
+        epoch_(store_.files->epoch()) {}
+
+  Result<std::unique_ptr<StagedVersion>> stage(VersionRecord record,
+                                               const ValidatedModel& model) override {
+    CLOISTER_TRY(check_record(record));
+    CLOISTER_TRY(check_free(record.ref));
+    VersionEntry entry;
+    entry.record = std::move(record);
+    entry.build = settings_.build;
+    CLOISTER_TRY(entropy_->fill(entry.file));
+    CLOISTER_ASSIGN(entry.seeds, StoreKeys::fresh(*entropy_, 3 * kSeedBytes));
+    if (Status written = write_file(entry, model); !written.ok()) {
+      const Status removed = parts_.files.remove(staging_path(entry.file));
+      static_cast<void>(removed.ok());  // swept at the next start
+      return written.error();
+    }
+    return std::unique_ptr<StagedVersion>(
+        std::make_unique<StoredVersion>(parts_.files, work_, std::move(entry)));
+  }
+
+  Status commit(std::unique_ptr<StagedVersion> staged) override {
+    auto* version = dynamic_cast<StoredVersion*>(staged.get());
+    CLOISTER_CHECK(version != nullptr);
+    const FileId file = version->entry()->file;
+    const MutexLock lock(write_mutex_);
+    CLOISTER_TRY(check_free(version->entry()->record.ref));
+    CatalogueChange change;
+    change.added = version->entry();
+    const Status changed = write(change, false);
+    // After a failure that leaves the disk unknown, the next start decides about the file.
+    if (changed.ok() || store_.files->stuck()) version->settle();
+    CLOISTER_TRY(changed);
+    const Status moved = parts_.files.rename(staging_path(file), version_path(file));
+    static_cast<void>(moved.ok());  // it is read where it is, and moved at the next start
+    return anchor_result_;
+  }
+
+  std::vector<VersionRecord> versions() const override {
+    auto records = state()->versions();
+    return records.ok() ? std::move(records).value() : std::vector<VersionRecord>();
+  }
+
+  std::optional<VersionRecord> find(const VersionRef& ref) const override {
+    const auto entry = state()->find(ref);
+    if (!entry.ok() || entry.value() == nullptr) return {};
+    return entry.value()->record;
+  }
+
+  std::optional<VersionRecord> newest(const ModelId& model) const override {
+    const auto state = this->state();
+    const auto ref = state->newest(model);
+    if (!ref.ok() || !ref.value()) return {};
+    const auto entry = state->find(*ref.value());
+    if (!entry.ok() || entry.value() == nullptr) return {};
+    return entry.value()->record;
+  }
+
+  bool is_erased(const VersionRef& ref) const override {
+    const auto erased = state()->is_erased(ref);
+    return !erased.ok() || erased.value();
+  }
+
+  Result<OpenedModel> open_version(const VersionRef& ref) const override {
+    CLOISTER_ASSIGN(const auto entry, state()->find(ref));
+    if (entry == nullptr) return Error{Code::not_found, "vault.open.ref"};
+    const auto file = find_file(entry->file);
+    if (!file.ok()) return about(ref, file.error());
+    auto opened = open_file(work_, *file.value(), *entry);
+    if (!opened.ok()) return about(ref, opened.error());
+    return opened;
+  }
+
+  Result<Erasure> erase(const VersionRef& ref) override {
+    const MutexLock lock(write_mutex_);
+    CLOISTER_ASSIGN(const auto entry, state()->find(ref));
+    if (entry == nullptr) return Error{Code::not_found, "vault.erase.ref"};
+    CatalogueChange change;
+    change.erased = ref;
+    CLOISTER_TRY(write(change, true));
+    remove_version_files(entry->file);
+    CLOISTER_TRY(anchor_result_);
+    return anchor() == AnchorKind::none ? Erasure::not_anchored : Erasure::bounded_by_anchor;
+  }
+
+  ByteVector record(const std::string& name) const override {
+    const auto state = this->state();
+    return copy_of(state->record(name));
+  }
+
+  Status put_record(const std::string& name, Bytes content) override {
+    if (name.empty() || name.size() > kRecordNameMax || content.size() > kRecordBytesMax) {
+      return Error{Code::too_large, "vault.put_record.size"};
+    }
+    const MutexLock lock(write_mutex_);
+    CatalogueChange change;
+    change.record_name = name;
+    change.record_content = copy_of(content);
+    CLOISTER_TRY(write(change, false));
+    return anchor_result_;
+  }
+
+  std::uint64_t epoch() const noexcept override { return epoch_.load(); }
+  AnchorKind anchor() const noexcept override { return parts_.anchor.kind(); }
+
+ private:
+  std::shared_ptr<const Catalogue> state() const {
+    const MutexLock lock(state_mutex_);
+    return state_;
+  }
+
+  Status check_free(const VersionRef& ref) const {
+    const auto state = this->state();
+    CLOISTER_ASSIGN(const auto entry, state->find(ref));
+    if (entry != nullptr) return Error{Code::conflict, "vault.ref.taken"};
+    CLOISTER_ASSIGN(const bool erased, state->is_erased(ref));
+    if (erased) return Error{Code::conflict, "vault.ref.erased"};
+    return Done{};
+  }
+
+  Status write_file(VersionEntry& entry, const ValidatedModel& model) {
+    ByteVector graph = encode_bundle(model.bundle());
+    const SegmentContent graph_content{graph.size(), {{0, graph}}};
+    const SegmentContent weights{model.bundle().weights_bytes, model.weights()};
+    CLOISTER_ASSIGN(const auto file, parts_.files.create(staging_path(entry.file)));
+    const Status written = write_version(work_, *entropy_, *file, entry, graph_content, weights);
+    wipe(graph);
+    CLOISTER_TRY(written);
+    return parts_.files.sync_folder("staging");
+  }
+
+  /// Makes `change` durable and then current. On failure nothing has changed. What the anchor
+  /// said of it is in `anchor_result_`.
+  Status write(const CatalogueChange& change, bool whole) REQUIRES(write_mutex_) {
+    auto next = std::make_shared<Catalogue>(*state());
+    CLOISTER_TRY(next->apply(change));
+    CLOISTER_TRY(store_.files->write(*next, change, whole));
+    {
+      const MutexLock lock(state_mutex_);
+      state_ = std::move(next);
+    }
+    epoch_.store(store_.files->epoch());
+    anchor_result_ = parts_.anchor.advance(epoch_.load());
+    return Done{};
+  }
+
+  Result<std::unique_ptr<File>> find_file(const FileId& id) const {
+    auto file = parts_.files.open_for_reading(version_path(id));
+    if (file.ok() || file.error().code != Code::not_found) return file;
+    file = parts_.files.open_for_reading(staging_path(id));
+    if (!file.ok() && file.error().code == Code::not_found) {
+      return Error{Code::corrupt, "vault.open.missing"};
+    }
+    return file;
+  }
+
+  /// The keys are gone already; files that cannot be removed now are removed at a later start.
+  void remove_version_files(const FileId& id) REQUIRES(write_mutex_) {
+    if (!remove_erased(parts_.files, id).ok()) return;
+    auto next = std::make_shared<Catalogue>(*state());
+    next->forget_removal(id);
+    const MutexLock lock(state_mutex_);
+    state_ = std::move(next);
+  }
+
+  VaultParts parts_;
+  VaultSettings settings_;
+  std::unique_ptr<SharedEntropy> entropy_;
+  OpenedStore store_;
+  SegmentWork work_;
+  Mutex write_mutex_;
+  Status anchor_result_ GUARDED_BY(write_mutex_) = Done{};
+  mutable Mutex state_mutex_;
+  std::shared_ptr<const Catalogue> state_ GUARDED_BY(state_mutex_);
+  std::atomic<std::uint64_t> epoch_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Vault>> open_vault(VaultParts parts, const SecretBytes& root_secret,
+                                          const VaultSettings& settings, bool create) {
+  if (settings.threads == 0 || settings.threads > 64) {
+    return Error{Code::invalid, "vault.settings.threads"};
+  }
+  auto entropy = std::make_unique<SharedEntropy>(parts.entropy);
+  CLOISTER_ASSIGN(OpenedStore store, open_store(parts, *entropy, root_secret, settings, create));
+  return std::unique_ptr<Vault>(
+      std::make_unique<SealedVault>(parts, settings, std::move(entropy), std::move(store)));
+}
+
+}  // namespace cloister
