@@ -56,9 +56,9 @@ class Residency {
 
   /// The model, loaded first if it is not. Waits at most until `deadline`.
   /// Fails: `not_found`; `corrupt` and `io` from the vault; `internal` and `unavailable` from the
-  /// engine; `unavailable` where it can never fit the budget, or failed lately (the pause is in
-  /// the settings, and the first failure's code stays in the Detail); `busy` past waiters_max, or
-  /// where the deadline passed while every other model was in use; `deadline`.
+  /// engine, and the same again without a new try until the pause of the settings is over;
+  /// `unavailable` where it can never fit the budget; `busy` past waiters_max, or where the
+  /// deadline passed before memory was free; `deadline`.
   Result<Lease> acquire(const VersionRef& ref, SteadyTime deadline);
 
   /// Loads now, and with `Pin::yes` keeps it until `unload`. Fails as `acquire` does.

@@ -149,6 +149,8 @@ Result<std::unique_ptr<LoadedModel>> OrtModel::load(std::shared_ptr<const OrtRun
                                           model.bundle->graph.size(), options.get(), &session),
       "ort.create_session"));
   loaded->session_.reset(session);
+  const bool copies = settings.prepack || model.form == GraphForm::canonical;
+  loaded->overhead_bytes_ = copies ? model.weights.size() : 0;
   return std::unique_ptr<LoadedModel>(std::move(loaded));
 }
 

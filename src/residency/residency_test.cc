@@ -1,0 +1,295 @@
+#include "residency/residency.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "base/mutex.h"
+#include "base/posix/posix_clock.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::uint64_t kMiB = 1ULL << 20;
+
+VersionRef ref_of(const std::string& name) { return {{{"owner"}, name}, {1}}; }
+
+/// A vault that knows names and sizes; opening runs a hook first.
+class FakeVault final : public Vault {
+ public:
+  void add(const std::string& name, std::uint64_t bytes) { sizes_[ref_of(name)] = bytes; }
+  std::function<Status(const VersionRef&)> on_open = [](const VersionRef&) { return Done{}; };
+  mutable std::atomic<int> opened{0};
+
+  std::optional<VersionRecord> find(const VersionRef& ref) const override {
+    const auto found = sizes_.find(ref);
+    if (found == sizes_.end()) return std::nullopt;
+    VersionRecord record{ref};
+    record.stored_bytes = found->second;
+    return record;
+  }
+  Result<OpenedModel> open_version(const VersionRef& ref) const override {
+    ++opened;
+    CLOISTER_TRY(on_open(ref));
+    OpenedModel model;
+    CLOISTER_ASSIGN(model.weights, PrivateMemory::reserve(sizes_.at(ref)));
+    model.bundle.signature.inputs = {{ref.model.name, DType::f32, true, {}}};
+    return model;
+  }
+  Result<std::unique_ptr<StagedVersion>> stage(VersionRecord, const ValidatedModel&) override {
+    return Error{Code::internal, "fake"};
+  }
+  Status commit(std::unique_ptr<StagedVersion>) override { return Done{}; }
+  std::vector<VersionRecord> versions() const override { return {}; }
+  std::optional<VersionRecord> newest(const ModelId&) const override { return std::nullopt; }
+  bool is_erased(const VersionRef&) const override { return false; }
+  Result<Erasure> erase(const VersionRef&) override { return Error{Code::internal, "fake"}; }
+  ByteVector record(const std::string&) const override { return {}; }
+  Status put_record(const std::string&, Bytes) override { return Done{}; }
+  std::uint64_t epoch() const noexcept override { return 0; }
+  AnchorKind anchor() const noexcept override { return {}; }
+
+ private:
+  std::map<VersionRef, std::uint64_t> sizes_;
+};
+
+/// Counts what is loaded at every moment, and tells which model a run came to.
+class FakeEngine final : public Engine {
+ public:
+  std::atomic<std::uint64_t> bytes{0};
+  std::atomic<std::uint64_t> most{0};
+  std::atomic<bool> refuse{false};
+
+  Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {
+    if (refuse) return Error{Code::internal, "fake.load"};
+    return std::unique_ptr<LoadedModel>(std::make_unique<Model>(*this, model));
+  }
+
+ private:
+  class Model final : public LoadedModel {
+   public:
+    Model(FakeEngine& engine, const EngineModel& model)
+        : engine_(engine), size_(model.weights.size()), signature_(model.bundle->signature) {
+      const std::uint64_t now = engine_.bytes += size_;
+      std::uint64_t most = engine_.most;
+      while (most < now && !engine_.most.compare_exchange_weak(most, now)) {
+      }
+    }
+    ~Model() override { engine_.bytes -= size_; }
+    Result<std::unique_ptr<RunOutputs>> run(const std::vector<NamedTensorView>& inputs,
+                                            const std::vector<std::string>&,
+                                            RunControl&) override {
+      const bool right = inputs.at(0).name == signature_.inputs.at(0).name;
+      return Error{right ? Code::conflict : Code::internal, "fake.run"};
+    }
+
+   private:
+    FakeEngine& engine_;
+    std::uint64_t size_;
+    const Signature& signature_;
+  };
+};
+
+class ResidencyTest : public ::testing::Test {
+ protected:
+  Residency& make(ResidencySettings settings) {
+    residency_.emplace(engine_, vault_, clock_, settings);
+    return *residency_;
+  }
+  SteadyTime soon() const { return clock_.steady() + std::chrono::seconds(60); }
+  static bool serves(const Lease& lease, const std::string& name) {
+    RunControl control;
+    return lease.model().run({{name, {}}}, {}, control).error().code == Code::conflict;
+  }
+  static std::set<std::string> names(const Residency& residency) {
+    std::set<std::string> found;
+    for (const ResidentModel& model : residency.resident()) found.insert(model.ref.model.name);
+    return found;
+  }
+
+  PosixClock clock_;
+  FakeVault vault_;
+  FakeEngine engine_;
+  std::optional<Residency> residency_;
+};
+
+TEST_F(ResidencyTest, RefusesUnknownVersions) {
+  Residency& residency = make({});
+  EXPECT_EQ(residency.acquire(ref_of("none"), soon()).error().code, Code::not_found);
+  EXPECT_EQ(residency.unload(ref_of("none")).error().code, Code::not_found);
+}
+
+TEST_F(ResidencyTest, RefusesAModelThatCanNeverFit) {
+  vault_.add("vast", 64 * kMiB);
+  Residency& residency = make({.budget_bytes = 64 * kMiB});
+  EXPECT_EQ(residency.acquire(ref_of("vast"), soon()).error().code, Code::unavailable);
+  EXPECT_EQ(vault_.opened, 0);
+}
+
+TEST_F(ResidencyTest, RepeatsAFailureWithoutTryingAgainUntilThePauseIsOver) {
+  vault_.add("bad", kMiB);
+  vault_.on_open = [](const VersionRef&) { return Error{Code::corrupt, "fake.open"}; };
+  Residency& residency = make({.retry_first = std::chrono::hours(1),
+                               .retry_longest = std::chrono::hours(2)});
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(residency.acquire(ref_of("bad"), soon()).error().code, Code::corrupt);
+  }
+  EXPECT_EQ(vault_.opened, 1);
+  EXPECT_EQ(residency.resident_bytes(), 0U);
+  EXPECT_EQ(residency.unload(ref_of("bad")).error().code, Code::not_found);
+  EXPECT_EQ(residency.acquire(ref_of("bad"), soon()).error().code, Code::corrupt);
+  EXPECT_EQ(vault_.opened, 2) << "unload forgets failures";
+}
+
+TEST_F(ResidencyTest, TriesAgainAfterThePause) {
+  vault_.add("later", kMiB);
+  Residency& residency = make({.retry_first = std::chrono::milliseconds(0)});
+  engine_.refuse = true;
+  EXPECT_EQ(residency.acquire(ref_of("later"), soon()).error().code, Code::internal);
+  engine_.refuse = false;
+  EXPECT_TRUE(residency.acquire(ref_of("later"), soon()).ok());
+}
+
+TEST_F(ResidencyTest, StopsWaitingAtTheDeadlineWithoutEndingTheLoad) {
+  vault_.add("slow", kMiB);
+  std::atomic<bool> go{false};
+  vault_.on_open = [&](const VersionRef&) -> Status {
+    while (!go) std::this_thread::yield();
+    return Done{};
+  };
+  Residency& residency = make({});
+  const SteadyTime deadline = clock_.steady() + std::chrono::milliseconds(20);
+  EXPECT_EQ(residency.acquire(ref_of("slow"), deadline).error().code, Code::deadline);
+  go = true;
+  EXPECT_TRUE(serves(residency.acquire(ref_of("slow"), soon()).value(), "slow"));
+  EXPECT_EQ(vault_.opened, 1);
+}
+
+TEST_F(ResidencyTest, RefusesWaitersPastTheirBound) {
+  vault_.add("slow", kMiB);
+  vault_.add("other", kMiB);
+  std::atomic<bool> go{false};
+  vault_.on_open = [&](const VersionRef&) -> Status {
+    while (!go) std::this_thread::yield();
+    return Done{};
+  };
+  Residency& residency = make({.waiters_max = 1});
+  std::jthread first([&] { EXPECT_TRUE(residency.acquire(ref_of("slow"), soon()).ok()); });
+  while (vault_.opened == 0) std::this_thread::yield();
+  EXPECT_EQ(residency.acquire(ref_of("other"), soon()).error().code, Code::busy);
+  go = true;
+}
+
+TEST_F(ResidencyTest, IsBusyWhileEveryByteIsInUse) {
+  vault_.add("a", 40 * kMiB);
+  vault_.add("b", 40 * kMiB);
+  Residency& residency = make({.budget_bytes = 64 * kMiB, .loads_at_once = 1});
+  auto a = std::make_unique<Lease>(residency.acquire(ref_of("a"), soon()).value());
+  const SteadyTime deadline = clock_.steady() + std::chrono::milliseconds(20);
+  EXPECT_EQ(residency.acquire(ref_of("b"), deadline).error().code, Code::busy);
+  std::jthread waiter([&] {
+    EXPECT_TRUE(serves(residency.acquire(ref_of("b"), soon()).value(), "b"));
+  });
+  EXPECT_TRUE(serves(*a, "a"));
+  a.reset();
+  waiter.join();
+  EXPECT_EQ(names(residency), std::set<std::string>{"b"});
+}
+
+TEST_F(ResidencyTest, LoadsOnceUnderAThunderingHerd) {
+  vault_.add("herd", kMiB);
+  Residency& residency = make({});
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 16; ++t) {
+    threads.emplace_back([&] {
+      EXPECT_TRUE(serves(residency.acquire(ref_of("herd"), soon()).value(), "herd"));
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(vault_.opened, 1);
+}
+
+TEST_F(ResidencyTest, EvictsTheLeastRecentlyUsedIdleModelAndNeverAPinnedOne) {
+  for (const char* name : {"pinned", "old", "new", "next"}) vault_.add(name, 10 * kMiB);
+  Residency& residency = make({.budget_bytes = 50 * kMiB, .loads_at_once = 1});
+  ASSERT_TRUE(residency.preload(ref_of("pinned"), Pin::yes, soon()).ok());
+  ASSERT_TRUE(residency.acquire(ref_of("old"), soon()).ok());
+  ASSERT_TRUE(residency.acquire(ref_of("new"), soon()).ok());
+  ASSERT_TRUE(residency.acquire(ref_of("next"), soon()).ok());
+  EXPECT_EQ(names(residency), (std::set<std::string>{"pinned", "new", "next"}));
+  EXPECT_LE(engine_.most, 50 * kMiB);
+}
+
+TEST_F(ResidencyTest, ServesOtherModelsWhileOneLoads) {
+  vault_.add("slow", kMiB);
+  vault_.add("ready", kMiB);
+  vault_.add("quick", kMiB);
+  std::atomic<bool> go{false};
+  vault_.on_open = [&](const VersionRef& ref) -> Status {
+    while (ref.model.name == "slow" && !go) std::this_thread::yield();
+    return Done{};
+  };
+  Residency& residency = make({});
+  ASSERT_TRUE(residency.acquire(ref_of("ready"), soon()).ok());
+  std::jthread slow([&] { EXPECT_TRUE(residency.acquire(ref_of("slow"), soon()).ok()); });
+  EXPECT_TRUE(serves(residency.acquire(ref_of("ready"), soon()).value(), "ready"));
+  EXPECT_TRUE(serves(residency.acquire(ref_of("quick"), soon()).value(), "quick"));
+  go = true;
+}
+
+TEST_F(ResidencyTest, LetsRunningRequestsFinishOnAnUnloadedModel) {
+  vault_.add("m", kMiB);
+  Residency& residency = make({});
+  auto lease = std::make_unique<Lease>(residency.acquire(ref_of("m"), soon()).value());
+  EXPECT_TRUE(residency.unload(ref_of("m")).ok());
+  EXPECT_TRUE(residency.resident().empty());
+  EXPECT_EQ(residency.resident_bytes(), kMiB) << "still in memory, still counted";
+  EXPECT_TRUE(serves(*lease, "m"));
+  lease.reset();
+  EXPECT_EQ(residency.resident_bytes(), 0U);
+  EXPECT_TRUE(serves(residency.acquire(ref_of("m"), soon()).value(), "m"));
+  EXPECT_EQ(vault_.opened, 2);
+}
+
+TEST_F(ResidencyTest, KeepsItsBudgetAndServesTheRightModelUnderStress) {
+  constexpr int kModels = 12;
+  for (int m = 0; m < kModels; ++m) vault_.add("m" + std::to_string(m), kMiB);
+  std::atomic<unsigned> opens{0};
+  vault_.on_open = [&](const VersionRef&) -> Status {
+    if (++opens % 17 == 0) return Error{Code::io, "fake.open"};
+    return Done{};
+  };
+  Residency& residency = make({.budget_bytes = 20 * kMiB,
+                               .loads_at_once = 3,
+                               .retry_first = std::chrono::milliseconds(0)});
+  std::atomic<int> served{0};
+  std::vector<std::jthread> threads;
+  for (unsigned t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      std::minstd_rand random(t + 1);
+      for (int i = 0; i < 300; ++i) {
+        const std::string name = "m" + std::to_string(random() % kModels);
+        if (random() % 20 == 0) {
+          (void)residency.unload(ref_of(name)).ok();
+          continue;
+        }
+        const auto lease = residency.acquire(ref_of(name), soon());
+        if (!lease.ok()) continue;
+        EXPECT_TRUE(serves(lease.value(), name));
+        EXPECT_LE(residency.resident_bytes(), 20 * kMiB);
+        ++served;
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_GT(served, 1500);
+  EXPECT_LE(engine_.most, 20 * kMiB);
+}
+
+}  // namespace
+}  // namespace cloister
