@@ -61,7 +61,7 @@ enum class Rule {
   migration_agent,
   // TPM and Azure
   tpm_magic,
-  tpm_type,            ///< "type": an attestation that is no quote
+  tpm_type,            ///< an attestation that is no quote
   tpm_nonce,
   tpm_signature,
   pcr_selection,
