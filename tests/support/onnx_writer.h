@@ -124,8 +124,8 @@ inline OnnxMessage onnx_graph(const OnnxGraph& parts) {
 
 /// A ModelProto of ONNX version 8 and operator set 17.
 inline ByteVector onnx_model(const OnnxGraph& graph) {
-  const OnnxMessage model =
-      OnnxMessage().number(1, 8).message(7, onnx_graph(graph)).message(8, OnnxMessage().number(2, 17));
+  OnnxMessage model;
+  model.number(1, 8).message(7, onnx_graph(graph)).message(8, OnnxMessage().number(2, 17));
   return copy_of(bytes_of(model.wire()));
 }
 

@@ -30,7 +30,7 @@ class OrtRuntime {
   const OrtEnv* env() const noexcept { return env_; }
   const OrtMemoryInfo* memory() const noexcept { return memory_; }
 
-  /// Releases `outcome`. Fails: `internal`, with the runtime's text (at most 1,000 bytes) as Detail.
+  /// Releases `outcome`. Fails: `internal`; the Detail is the runtime's text, to 1,000 bytes.
   Status settle(OrtOutcome outcome, Place where) const;
 
   /// Calls `make`, which yields an object through its last parameter, and takes ownership.
