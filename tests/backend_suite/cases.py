@@ -1,0 +1,115 @@
+"""The cases of the ONNX backend test suite, and what the runtime makes of them when called directly.
+
+A case is a folder with `model.onnx` and `test_data_set_*` of `input_N.pb` and `output_N.pb`.
+"""
+
+import dataclasses
+import pathlib
+
+import numpy
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+
+# ONNX's own tolerances in onnx.backend.test.
+RELATIVE = 1e-3
+ABSOLUTE = 1e-7
+RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli",
+          "Multinomial"}
+PROTOCOL_TYPES = {
+    onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8, onnx.TensorProto.INT8,
+    onnx.TensorProto.UINT16, onnx.TensorProto.INT16, onnx.TensorProto.INT32,
+    onnx.TensorProto.INT64, onnx.TensorProto.STRING, onnx.TensorProto.BOOL,
+    onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.UINT32,
+    onnx.TensorProto.UINT64, onnx.TensorProto.BFLOAT16,
+}
+
+
+@dataclasses.dataclass
+class Case:
+    """One model with its data sets."""
+    category: str
+    name: str
+    folder: pathlib.Path
+
+    @property
+    def model(self):
+        return self.folder / "model.onnx"
+
+
+def cases_below(root):
+    """All cases in a folder laid out as onnx/backend/test/data is."""
+    root = pathlib.Path(root)
+    return [
+        Case(model.parent.parent.name, model.parent.name, model.parent)
+        for model in sorted(root.glob("*/*/model.onnx"))
+    ]
+
+
+def is_tensor_of_protocol(value):
+    """Whether a graph's input or output is a tensor whose type the protocol has."""
+    kind = value.type.WhichOneof("value")
+    return kind == "tensor_type" and value.type.tensor_type.elem_type in PROTOCOL_TYPES
+
+
+def is_random(model):
+    """Whether two runs may rightly differ."""
+    operators = {node.op_type for node in model.graph.node}
+    operators |= {node.op_type for function in model.functions for node in function.node}
+    training = any(
+        node.op_type == "Dropout" and len(node.input) > 2 for node in model.graph.node)
+    return bool(operators & RANDOM) or training
+
+
+def _tensors(folder, prefix):
+    tensors = []
+    for index in range(len(list(folder.glob(f"{prefix}_*.pb")))):
+        proto = onnx.TensorProto()
+        proto.ParseFromString((folder / f"{prefix}_{index}.pb").read_bytes())
+        tensors.append(proto)
+    return tensors
+
+
+def data_sets(case):
+    """(inputs, expected outputs) of each data set, as TensorProtos in the model's order."""
+    for folder in sorted(case.folder.glob("test_data_set_*")):
+        yield _tensors(folder, "input"), _tensors(folder, "output")
+
+
+def to_array(proto):
+    """The tensor as the runtime's Python interface takes and gives it."""
+    array = numpy_helper.to_array(proto)
+    if proto.data_type == onnx.TensorProto.STRING:
+        return array.astype(object)
+    return array
+
+
+def session_of(path_or_bytes):
+    """A session that runs on one thread and says nothing."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(path_or_bytes, options,
+                                        providers=["CPUExecutionProvider"])
+
+
+def agrees(got, expected, exactly=False):
+    """Whether two arrays agree: bit by bit, or within ONNX's tolerances."""
+    got, expected = numpy.asarray(got), numpy.asarray(expected)
+    if got.shape != expected.shape or got.dtype.kind != expected.dtype.kind:
+        return False
+    if got.dtype != expected.dtype and got.dtype.kind not in "OUS":
+        return False
+    if got.dtype.kind in "OUS":
+        return [str(x) for x in got.ravel()] == [str(x) for x in expected.ravel()]
+    if exactly:
+        equal_nan = got.dtype.kind in "fc"
+        return bool(numpy.array_equal(got, expected, equal_nan=equal_nan))
+    return bool(numpy.allclose(got.astype(numpy.float64), expected.astype(numpy.float64),
+                               rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True))
+
+
+def same_kind(got, expected):
+    """Whether two results of a random operator have the same shape and type."""
+    got, expected = numpy.asarray(got), numpy.asarray(expected)
+    return got.shape == expected.shape and got.dtype == expected.dtype
