@@ -1,8 +1,7 @@
 #include "encoding/json.h"
 
-#include <charconv>
 #include <limits>
-#include <system_error>
+#include <utility>
 
 #include "encoding/json_cursor.h"
 
@@ -123,22 +122,21 @@ class JsonTreeReader {
     return JsonValue::Content(std::move(items));
   }
 
-  template <class Integer>
-  Result<JsonValue::Content> whole(std::string_view text) const {
-    Integer value = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (parsed.ec != std::errc{}) return cursor_.fail("integer does not fit 64 bits");
-    return JsonValue::Content(value);
-  }
-
   Result<JsonValue::Content> read_number() {
-    CLOISTER_ASSIGN(const std::string_view text, cursor_.number());
-    if (text == "-0") return JsonValue::Content(-0.0);
-    if (text.find_first_of(".eE") == std::string_view::npos) {
-      return text.front() == '-' ? whole<std::int64_t>(text) : whole<std::uint64_t>(text);
+    CLOISTER_ASSIGN(const JsonNumber number, cursor_.number());
+    if (number.text == "-0") return JsonValue::Content(-0.0);
+    if (!number.is_integer) {
+      const Result<double> value = double_of(number);
+      if (!value.ok()) return cursor_.fail("number is not finite");
+      return JsonValue::Content(value.value());
     }
-    const Result<double> value = json_double(text);
-    if (!value.ok()) return cursor_.fail("number is not finite");
+    if (number.is_negative) {
+      const Result<std::int64_t> value = integer_of(number);
+      if (!value.ok()) return cursor_.fail("integer does not fit 64 bits");
+      return JsonValue::Content(value.value());
+    }
+    const Result<std::uint64_t> value = unsigned_of(number);
+    if (!value.ok()) return cursor_.fail("integer does not fit 64 bits");
     return JsonValue::Content(value.value());
   }
 

@@ -1,95 +1,58 @@
 #include "encoding/json_cursor.h"
 
+#include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <cstdint>
 #include <system_error>
+#include <utility>
 
 #include "encoding/utf8.h"
 
 namespace cloister {
 namespace {
 
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-
-std::size_t count_digits(std::string_view text) noexcept {
-  std::size_t count = 0;
-  while (count < text.size() && is_digit(text[count])) ++count;
-  return count;
-}
-
-/// Bytes of the JSON number that `text` begins with; 0 where its grammar is broken.
-std::size_t number_bytes(std::string_view text) noexcept {
-  std::size_t at = !text.empty() && text[0] == '-' ? 1 : 0;
-  const std::size_t whole = count_digits(text.substr(at));
-  if (whole == 0 || (whole > 1 && text[at] == '0')) return 0;
-  at += whole;
-  if (at < text.size() && text[at] == '.') {
-    const std::size_t fraction = count_digits(text.substr(at + 1));
-    if (fraction == 0) return 0;
-    at += 1 + fraction;
+/// Where the bytes of a string go.
+struct TextSink {
+  std::string text;
+  bool put(std::string_view more) {
+    text += more;
+    return true;
   }
-  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
-    std::size_t digits_at = at + 1;
-    if (digits_at < text.size() && (text[digits_at] == '+' || text[digits_at] == '-')) ++digits_at;
-    const std::size_t exponent = count_digits(text.substr(digits_at));
-    if (exponent == 0) return 0;
-    at = digits_at + exponent;
+};
+struct MemorySink {
+  MutableBytes memory;
+  std::size_t used = 0;
+  bool put(std::string_view more) noexcept {
+    if (more.size() > memory.size() - used) return false;
+    std::ranges::copy(bytes_of(more), memory.begin() + static_cast<std::ptrdiff_t>(used));
+    used += more.size();
+    return true;
   }
-  return at;
-}
+};
+struct NoSink {
+  bool put(std::string_view) noexcept { return true; }
+};
 
-void append_utf8(std::string& out, unsigned point) {
-  if (point < 0x80) {
-    out += static_cast<char>(point);
-    return;
-  }
-  const int continuations = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-  const unsigned lead = continuations == 1 ? 0xC0 : continuations == 2 ? 0xE0 : 0xF0;
-  out += static_cast<char>(lead | (point >> (6 * continuations)));
-  for (int i = continuations - 1; i >= 0; --i) {
-    out += static_cast<char>(0x80 | ((point >> (6 * i)) & 0x3F));
-  }
-}
+/// The UTF-8 form of a code point.
+struct Utf8Sequence {
+  char bytes[4];
+  std::size_t count;
+  std::string_view view() const noexcept { return {bytes, count}; }
+};
 
-/// Whether a number that from_chars calls out of range is too small rather than too large: the
-/// decimal exponent of its first digit that is not 0 decides.
-bool is_tiny(std::string_view number) noexcept {
-  if (number.front() == '-') number.remove_prefix(1);
-  const std::size_t mantissa_end = std::min(number.find_first_of("eE"), number.size());
-  const std::string_view mantissa = number.substr(0, mantissa_end);
-  const std::size_t first = mantissa.find_first_of("123456789");
-  if (first == std::string_view::npos) return true;
-  const auto point = static_cast<std::int64_t>(std::min(mantissa.find('.'), mantissa.size()));
-  const std::int64_t magnitude = point - static_cast<std::int64_t>(first);
-  if (mantissa_end == number.size()) return magnitude <= 0;
-  std::string_view digits = number.substr(mantissa_end + 1);
-  const bool negative = digits.front() == '-';
-  if (digits.front() == '-' || digits.front() == '+') digits.remove_prefix(1);
-  std::int64_t exponent = 0;
-  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), exponent);
-  if (parsed.ec != std::errc{}) return negative;
-  return (negative ? -exponent : exponent) + magnitude <= 0;
-}
-
-template <class Float>
-Result<Float> floating(std::string_view number) {
-  Float value = 0;
-  const char* const end = number.data() + number.size();
-  const auto parsed = std::from_chars(number.data(), end, value);
-  if (parsed.ec == std::errc::result_out_of_range) {
-    if (!is_tiny(number)) return Error{Code::invalid, "json.number_range"};
-    return number.front() == '-' ? -Float{0} : Float{0};
+Utf8Sequence utf8_of(unsigned point) noexcept {
+  if (point < 0x80) return {{static_cast<char>(point)}, 1};
+  const std::size_t count = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  const unsigned lead = count == 2 ? 0xC0 : count == 3 ? 0xE0 : 0xF0;
+  Utf8Sequence sequence{{}, count};
+  for (std::size_t i = count - 1; i > 0; --i) {
+    sequence.bytes[i] = static_cast<char>(0x80 | (point & 0x3F));
+    point >>= 6;
   }
-  if (parsed.ec != std::errc{} || parsed.ptr != end) return Error{Code::invalid, "json.number"};
-  if (!std::isfinite(value)) return Error{Code::invalid, "json.number_range"};
-  return value;
+  sequence.bytes[0] = static_cast<char>(lead | point);
+  return sequence;
 }
 
 }  // namespace
-
-Result<double> json_double(std::string_view number) { return floating<double>(number); }
-Result<float> json_float(std::string_view number) { return floating<float>(number); }
 
 char JsonCursor::peek() noexcept {
   while (at_ < text_.size()) {
@@ -132,7 +95,8 @@ Result<unsigned> JsonCursor::four_hex_digits() {
   return value;
 }
 
-Status JsonCursor::escape(std::string& out) {
+template <class Sink>
+Status JsonCursor::escape(Sink& sink) {
   constexpr std::string_view kLetters = "\"\\/bfnrt";
   constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
   if (at_ >= text_.size()) return fail("string does not end");
@@ -140,7 +104,7 @@ Status JsonCursor::escape(std::string& out) {
   if (letter != 'u') {
     const std::size_t which = kLetters.find(letter);
     if (which == std::string_view::npos) return fail("unknown escape");
-    out += kMeanings[which];
+    if (!sink.put(kMeanings.substr(which, 1))) return Error{Code::too_large, "json.string"};
     return Done{};
   }
   CLOISTER_ASSIGN(unsigned point, four_hex_digits());
@@ -152,13 +116,13 @@ Status JsonCursor::escape(std::string& out) {
     if (low < 0xDC00 || low > 0xDFFF) return fail("lone surrogate");
     point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00);
   }
-  append_utf8(out, point);
+  if (!sink.put(utf8_of(point).view())) return Error{Code::too_large, "json.string"};
   return Done{};
 }
 
-Result<std::string> JsonCursor::string() {
+template <class Sink>
+Status JsonCursor::read_string(Sink& sink) {
   if (!accept('"')) return fail("expected a string");
-  std::string out;
   while (at_ < text_.size()) {
     const std::size_t plain_at = at_;
     while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\') {
@@ -167,20 +131,31 @@ Result<std::string> JsonCursor::string() {
       if (bytes == 0) return fail("text is not UTF-8");
       at_ += bytes;
     }
-    out.append(text_, plain_at, at_ - plain_at);
+    if (!sink.put(between(plain_at, at_))) return Error{Code::too_large, "json.string"};
     if (at_ == text_.size()) break;
-    if (text_[at_++] == '"') return out;
-    CLOISTER_TRY(escape(out));
+    if (text_[at_++] == '"') return Done{};
+    CLOISTER_TRY(escape(sink));
   }
   return fail("string does not end");
 }
 
-Result<std::string_view> JsonCursor::number() {
+Result<std::string> JsonCursor::string() {
+  TextSink sink;
+  CLOISTER_TRY(read_string(sink));
+  return std::move(sink.text);
+}
+
+Result<std::size_t> JsonCursor::string_into(MutableBytes destination) {
+  MemorySink sink{destination};
+  CLOISTER_TRY(read_string(sink));
+  return sink.used;
+}
+
+Result<JsonNumber> JsonCursor::number() {
   peek();
-  const std::size_t bytes = number_bytes(rest());
-  if (bytes == 0) return fail("expected a number");
-  const std::string_view found = text_.substr(at_, bytes);
-  at_ += bytes;
+  const JsonNumber found = scan_json_number(rest());
+  if (found.text.empty()) return fail("expected a number");
+  at_ += found.text.size();
   return found;
 }
 
@@ -205,9 +180,10 @@ Status JsonCursor::skip() {
       return object([this](const std::string&) { return skip(); });
     case '[':
       return array([this] { return skip(); });
-    case '"':
-      CLOISTER_TRY(string());
-      return Done{};
+    case '"': {
+      NoSink sink;
+      return read_string(sink);
+    }
     case 't':
     case 'f':
       CLOISTER_TRY(boolean());

@@ -5,7 +5,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/result.h"
+#include "encoding/json_number.h"
 
 namespace cloister {
 
@@ -36,8 +38,10 @@ class JsonCursor {
 
   /// A string with its escapes resolved.
   Result<std::string> string();
-  /// The text of a number, its grammar checked.
-  Result<std::string_view> number();
+  /// The same, written to `destination`: how many bytes it has. Leaves no copy elsewhere.
+  /// Fails: `too_large` also where it does not fit. No more bytes than the text has are needed.
+  Result<std::size_t> string_into(MutableBytes destination);
+  Result<JsonNumber> number();
   Result<bool> boolean();
   Status null();
   /// Checks and passes over one value of any kind.
@@ -76,7 +80,7 @@ class JsonCursor {
     return Done{};
   }
 
-  /// An error that names the place reached.
+  /// An error that names the byte reached.
   Error fail(const char* why) const { return fail_at(at_, why); }
 
  private:
@@ -84,7 +88,10 @@ class JsonCursor {
   void leave() noexcept { --depth_; }
   Error fail_at(std::size_t at, const char* why) const;
   Status literal(std::string_view word);
-  Status escape(std::string& out);
+  template <class Sink>
+  Status read_string(Sink& sink);
+  template <class Sink>
+  Status escape(Sink& sink);
   Result<unsigned> four_hex_digits();
 
   std::string_view text_;
@@ -92,10 +99,5 @@ class JsonCursor {
   std::size_t depth_ = 0;
   std::size_t depth_max_;
 };
-
-/// The value of a number whose grammar JsonCursor checked; a value too small is zero.
-/// Fails: `invalid` for one that no finite double or float is near.
-Result<double> json_double(std::string_view number);
-Result<float> json_float(std::string_view number);
 
 }  // namespace cloister

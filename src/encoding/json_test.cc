@@ -86,13 +86,6 @@ TEST(ParseJson, KeepsOrderAndExactBytes) {
   EXPECT_EQ(value.raw(), std::string_view(text).substr(1, text.size() - 2));
 }
 
-TEST(JsonFloat, RoundsOnceToTheNearest) {
-  // Rounded through double, this would end on the even neighbour below.
-  EXPECT_EQ(json_float("1.000000059604644775390626").value(), 1.0000001f);
-  EXPECT_FALSE(json_float("3.5e38").ok());
-  EXPECT_EQ(json_float("1e-60").value(), 0.0f);
-}
-
 TEST(IsUtf8, KnowsTheRangesOfTheStandard) {
   for (const char* text : {"\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
                            "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF", "a\xC3\xA9"}) {
