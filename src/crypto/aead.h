@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/result.h"
 #include "secret/secret_bytes.h"
 
@@ -22,7 +23,7 @@ using AeadTag = std::array<std::byte, kAeadTagBytes>;
 class Aead {
  public:
   virtual ~Aead() = default;
-  /// Encrypts `plaintext` into `ciphertext` (same size; may be the same memory) and returns the tag.
+  /// Encrypts `plaintext` into `ciphertext` (same size; may be the same memory); returns the tag.
   /// Fails: `internal` when the library does; `ciphertext` may not be used then.
   virtual Result<AeadTag> seal(const AeadNonce& nonce, Bytes associated, Bytes plaintext,
                                MutableBytes ciphertext) const = 0;
@@ -46,6 +47,13 @@ class AeadMaker {
   virtual const char* name() const noexcept = 0;
 };
 std::unique_ptr<AeadMaker> make_aeads_openssl();
+/// intel-ipsec-mb's; null on a CPU without AVX-512, VAES and VPCLMULQDQ.
+std::unique_ptr<AeadMaker> make_aeads_ipsec();
+
+/// `fastest` seals a few chunks with each that the CPU can run, and takes the quicker one.
+enum class AeadChoice { fastest, openssl, ipsec };
+/// Fails: `unavailable` when `ipsec` is asked for and the CPU lacks what it needs.
+Result<std::unique_ptr<AeadMaker>> make_aeads(AeadChoice choice, const Clock& clock);
 
 /// HKDF-SHA-256 (RFC 5869) with extract and expand; `length` at most 8160 bytes.
 Result<SecretBytes> hkdf_sha256(const SecretBytes& input_key, Bytes salt, Bytes info,

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "support/fake_clock.h"
+
 namespace cloister {
 namespace {
 
-using AeadMaker = Result<std::unique_ptr<Aead>> (*)(const SecretBytes&);
+using MakeAeads = std::unique_ptr<AeadMaker> (*)();
 
 SecretBytes example_key() { return SecretBytes(ByteVector(kAeadKeyBytes, std::byte{0x42})); }
 
@@ -15,16 +17,21 @@ ByteVector example_plaintext(std::size_t size) {
   return bytes;
 }
 
-class AeadTest : public testing::TestWithParam<AeadMaker> {
+class AeadTest : public testing::TestWithParam<MakeAeads> {
  protected:
-  void SetUp() override { aead_ = GetParam()(example_key()).value(); }
+  void SetUp() override {
+    aeads_ = GetParam()();
+    if (aeads_ == nullptr) GTEST_SKIP() << "this CPU lacks what it needs";
+    aead_ = aeads_->make(example_key()).value();
+  }
+  std::unique_ptr<AeadMaker> aeads_;
   std::unique_ptr<Aead> aead_;
   AeadNonce nonce_{std::byte{1}};
 };
 
 TEST_P(AeadTest, RefusesAKeyOfAnotherLength) {
-  EXPECT_EQ(GetParam()(SecretBytes(16)).error().code, Code::invalid);
-  EXPECT_EQ(GetParam()(SecretBytes()).error().code, Code::invalid);
+  EXPECT_EQ(aeads_->make(SecretBytes(16)).error().code, Code::invalid);
+  EXPECT_EQ(aeads_->make(SecretBytes()).error().code, Code::invalid);
 }
 
 TEST_P(AeadTest, RefusesEveryFlippedByteAndWipes) {
@@ -70,11 +77,9 @@ TEST_P(AeadTest, OpensWhatItSealedAtEverySizeInPlaceAndBeside) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(OpenSsl, AeadTest, testing::Values(&make_aead_openssl));
-
 // NIST GCM test vectors, AES-256, test case 14: zero key, nonce and block.
-TEST(AesGcm, AgreesWithThePublishedExample) {
-  const auto aead = make_aead_openssl(SecretBytes(kAeadKeyBytes)).value();
+TEST_P(AeadTest, AgreesWithThePublishedExample) {
+  const auto aead = aeads_->make(SecretBytes(kAeadKeyBytes)).value();
   ByteVector out(16);
   const AeadTag tag = aead->seal(AeadNonce{}, {}, ByteVector(16), out).value();
   const unsigned char expected_out[] = {0xce, 0xa7, 0x40, 0x3d, 0x4d, 0x60, 0x6b, 0x6e,
@@ -83,6 +88,34 @@ TEST(AesGcm, AgreesWithThePublishedExample) {
                                         0x26, 0x5b, 0x98, 0xb5, 0xd4, 0x8a, 0xb9, 0x19};
   EXPECT_TRUE(equal_in_constant_time(out, std::as_bytes(std::span(expected_out))));
   EXPECT_TRUE(equal_in_constant_time(tag, std::as_bytes(std::span(expected_tag))));
+}
+
+INSTANTIATE_TEST_SUITE_P(OpenSsl, AeadTest, testing::Values(&make_aeads_openssl));
+INSTANTIATE_TEST_SUITE_P(Ipsec, AeadTest, testing::Values(&make_aeads_ipsec));
+
+TEST(MakeAeads, TakesWhatItIsTold) {
+  const FakeClock clock;
+  EXPECT_STREQ(make_aeads(AeadChoice::openssl, clock).value()->name(), "openssl");
+  if (make_aeads_ipsec() == nullptr) {
+    EXPECT_EQ(make_aeads(AeadChoice::ipsec, clock).error().code, Code::unavailable);
+    EXPECT_STREQ(make_aeads(AeadChoice::fastest, clock).value()->name(), "openssl");
+    return;
+  }
+  EXPECT_STREQ(make_aeads(AeadChoice::ipsec, clock).value()->name(), "ipsec-mb");
+}
+
+TEST(MakeAeads, AgreeWithEachOther) {
+  const auto ipsec = make_aeads_ipsec();
+  if (ipsec == nullptr) GTEST_SKIP() << "this CPU lacks what it needs";
+  const ByteVector plaintext = example_plaintext(300'003);
+  ByteVector a(plaintext.size());
+  ByteVector b(plaintext.size());
+  const auto seal = [&](const AeadMaker& aeads, MutableBytes out) {
+    const auto aead = aeads.make(example_key()).value();
+    return aead->seal(AeadNonce{std::byte{5}}, bytes_of("associated"), plaintext, out).value();
+  };
+  EXPECT_EQ(seal(*ipsec, a), seal(*make_aeads_openssl(), b));
+  EXPECT_EQ(a, b);
 }
 
 }  // namespace

@@ -122,7 +122,7 @@ Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretB
     return explained(Code::conflict, "vault.store.locked", "another server has this store open");
   }
   CLOISTER_ASSIGN(store.lock, std::move(lock));
-  store.aeads = make_aeads_openssl();
+  CLOISTER_ASSIGN(store.aeads, make_aeads(settings.aead, parts.clock));
   CLOISTER_ASSIGN(const bool exists, has_store(parts.files));
   if (!exists) {
     CLOISTER_TRY(require_store(parts, create));

@@ -108,7 +108,8 @@ class StoredVersion final : public StagedVersion {
 
 class SealedVault final : public Vault {
  public:
-  SealedVault(VaultParts parts, const VaultSettings& settings, std::unique_ptr<SharedEntropy> entropy,
+  SealedVault(VaultParts parts, const VaultSettings& settings,
+              std::unique_ptr<SharedEntropy> entropy,
               OpenedStore store)
       : parts_(parts), settings_(settings), entropy_(std::move(entropy)),
         store_(std::move(store)),

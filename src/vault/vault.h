@@ -12,6 +12,7 @@
 #include "base/entropy.h"
 #include "base/files.h"
 #include "base/result.h"
+#include "crypto/aead.h"
 #include "crypto/sha256.h"
 #include "model/validated_model.h"
 #include "secret/private_memory.h"
@@ -46,6 +47,7 @@ struct OpenedModel {
 struct VaultSettings {
   unsigned threads = 2;  ///< for sealing and opening; 1 to 64
   IntegrityMode integrity = IntegrityMode::tags;
+  AeadChoice aead = AeadChoice::fastest;
   Sha256Digest build{};           ///< of the program that seals: bound into every new segment's key
   Sha256Digest upgrade_policy{};  ///< of the policy that a new store is made with; zeros for none
 };

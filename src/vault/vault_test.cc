@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "vault/vault_fixture.h"
+#include "support/vault_fixture.h"
 
 namespace cloister {
 namespace {
