@@ -51,6 +51,14 @@ Result<Head> read_head(ByteReader& reader) {
 
 }  // namespace
 
+CborValue::CborValue(Content content) : content_(std::move(content)) {}
+
+CborValue CborValue::of_unsigned(std::uint64_t value) { return CborValue(Content(value)); }
+CborValue CborValue::of_bytes(Bytes value) { return CborValue(Content(copy_of(value))); }
+CborValue CborValue::of_text(std::string_view value) {
+  return CborValue(Content(std::string(value)));
+}
+CborValue CborValue::of_boolean(bool value) { return CborValue(Content(value)); }
 CborValue CborValue::of_integer(std::int64_t value) {
   if (value >= 0) return of_unsigned(static_cast<std::uint64_t>(value));
   return CborValue(Content(Negative{static_cast<std::uint64_t>(-(value + 1))}));

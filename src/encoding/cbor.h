@@ -33,15 +33,13 @@ struct CborTagged;
 class CborValue {
  public:
   CborValue() = default;  ///< null
-  static CborValue of_unsigned(std::uint64_t value) { return CborValue(Content(value)); }
+  static CborValue of_unsigned(std::uint64_t value);
   /// Of any sign; negative ones become major type 1.
   static CborValue of_integer(std::int64_t value);
-  static CborValue of_bytes(Bytes value) { return CborValue(Content(copy_of(value))); }
+  static CborValue of_bytes(Bytes value);
   /// `value` must be UTF-8.
-  static CborValue of_text(std::string_view value) {
-    return CborValue(Content(std::string(value)));
-  }
-  static CborValue of_boolean(bool value) { return CborValue(Content(value)); }
+  static CborValue of_text(std::string_view value);
+  static CborValue of_boolean(bool value);
   static CborValue of_array(std::vector<CborValue> items);
   /// In any order; the encoder sorts. Keys must differ.
   static CborValue of_map(std::vector<CborEntry> entries);
@@ -77,11 +75,11 @@ class CborValue {
   using Tag = std::vector<CborTagged>;  ///< exactly one
   using Content = std::variant<std::nullptr_t, bool, std::uint64_t, Negative, ByteVector,
                                std::string, Items, Entries, Tag>;
-  explicit CborValue(Content content) : content_(std::move(content)) {}
+  explicit CborValue(Content content);
   void append_to(ByteVector& out) const;
   friend ByteVector encode_cbor(const CborValue& value);
 
-  Content content_ = nullptr;
+  Content content_;
 };
 
 struct CborEntry {

@@ -57,7 +57,7 @@ class JsonValue {
   /// A whole number is kept as unsigned when it is not negative.
   using Content = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double,
                                std::string, Items, Members>;
-  Content content_ = nullptr;
+  Content content_;
   std::string_view raw_;
 };
 

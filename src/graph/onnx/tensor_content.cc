@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/bytes.h"
 
@@ -137,13 +138,13 @@ bool values_in_range(const Tensor& tensor) noexcept {
   }
   bool fits = true;
   if (tensor.storage == TensorStorage::ints32) {
-    const auto [least, greatest] = range_of(tensor.type);
+    const std::pair<std::int64_t, std::int64_t> range = range_of(tensor.type);
     for_each_number(tensor.values, 0, [&](std::uint64_t bits) {
       const auto value = static_cast<std::int64_t>(bits);
       // A 32-bit value may be written with or without its sign carried on to 64 bits.
       const std::int64_t narrow =
           bits <= UINT32_MAX ? static_cast<std::int32_t>(static_cast<std::uint32_t>(bits)) : value;
-      fits = fits && narrow >= least && narrow <= greatest;
+      fits = fits && narrow >= range.first && narrow <= range.second;
     });
   } else if (tensor.storage == TensorStorage::unsigned64 && tensor.type == OnnxType::u32) {
     for_each_number(tensor.values, 0,
