@@ -14,7 +14,8 @@ def check(files):
     for file in files:
         if file.is_cpp:
             for name in re.findall(r'#\s*include\s*"([^"]+)"', file.text):
-                included |= {f"src/{name}", f"tests/{name}", str(file.path.parent / name)}
+                included |= {f"{top}/{name}" for top in ("src", "tests", "bench")}
+                included.add(str(file.path.parent / name))
     findings = []
     for file in files:
         if file.path.parts[0] not in _ROOTS:
@@ -42,9 +43,11 @@ def _is_built(file, files, build):
         build = [other for other in files if other.path.name == "cloister.cmake"]
         return any(str(file.path) in other.text for other in build)
     for other in build:
+        words = _words(other.text)
+        if f"${{PROJECT_SOURCE_DIR}}/{file.path}" in words:
+            return True
         if other.path.parent in file.path.parents:
-            name = str(file.path.relative_to(other.path.parent))
-            if name in _words(other.text):
+            if str(file.path.relative_to(other.path.parent)) in words:
                 return True
     return False
 
@@ -53,12 +56,18 @@ def _is_named(file, files):
     if file.path.name in _ENTRY:
         return True
     word = re.compile(rf"\b{re.escape(file.path.stem)}\b")
-    return any(other is not file and word.search(other.text) for other in files)
+    if any(other is not file and word.search(other.text) for other in files):
+        return True
+    # A list of tests may leave the common ending away.
+    short = re.compile(rf"\b{re.escape(file.path.stem.removesuffix('_test'))}\b")
+    beside = str(file.path.parent / "CMakeLists.txt")
+    return any(str(other.path) == beside and short.search(other.text) for other in files)
 
 
 def _is_added(file, build, files):
-    if len(file.path.parts) <= 2:
-        return True  # the top file adds what is there
+    # The top file and the one of the tests add what is there.
+    if len(file.path.parts) <= (3 if file.path.parts[0] == "tests" else 2):
+        return True
     return any(
         other is not file
         and other.path.parent in file.path.parents

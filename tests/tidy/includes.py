@@ -63,7 +63,8 @@ def _refusal(tables, by_path, file, quoted, name):
 
 
 def _refusal_of_ours(tables, by_path, file, name):
-    if file.path.parts[0] == "apps" and str(file.path.parent / name) in by_path:
+    own_program = file.path.parts[0] == "apps" and str(file.path.parent / name) in by_path
+    if own_program or (file.path.parts[0] == "bench" and f"bench/{name}" in by_path):
         return None
     in_tests = f"tests/{name}" in by_path
     if f"src/{name}" not in by_path and not in_tests:
