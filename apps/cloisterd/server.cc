@@ -16,6 +16,7 @@
 #include "evidence/attester.h"
 #include "evidence/simulated/simulated_platform.h"
 #include "net/server.h"
+#include "observe/json_line_events.h"
 #include "residency/residency.h"
 #include "serving/attestation.h"
 #include "serving/models.h"
@@ -46,8 +47,9 @@ class VaultPrincipals final : public PrincipalStore {
 };
 
 Models::Parts models_parts(Vault& vault, Residency& residency, Engine& engine,
-                           const GraphAdmission& admission, const Clock& clock) {
-  return {vault, residency, engine, admission, clock};
+                           const GraphAdmission& admission, const Clock& clock,
+                           EventSink& events) {
+  return {vault, residency, engine, admission, clock, events};
 }
 
 ModelsSettings models_settings(const ServerConfig& config) {
@@ -162,13 +164,13 @@ void print_start(const ServerConfig& config, std::uint16_t port, const std::stri
 
 /// Until a stop signal: renews the certificate, on the same key, before it runs out.
 void serve_until_stopped(HttpsServer& server, TlsKey& tls, Attester& attester,
-                         const ServerConfig& config, const Clock& clock) {
+                         const ServerConfig& config, const Clock& clock, EventSink& events) {
   while (!wait_for_stop_signal(kRenewalRetry)) {
     if (!tls.is_due(clock.utc())) continue;
     auto identity = tls.identity(attester, config);
-    if (!identity.ok() || !server.replace_identity(std::move(identity).value()).ok()) {
-      std::fprintf(stderr, "cloisterd: the certificate could not be renewed; will try again\n");
-    }
+    const Status renewed = identity.ok() ? server.replace_identity(std::move(identity).value())
+                                         : Status(identity.error());
+    if (!renewed.ok()) events.record(OperationFailed{renewed.error().code, "server.renewal"});
   }
 }
 
@@ -178,6 +180,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_TRY(check_machine(config));
   CLOISTER_ASSIGN(const Software software, check_software());
   PosixClock clock;
+  JsonLineEvents events(clock, stderr);
   PosixEntropy entropy;
   CLOISTER_ASSIGN(const auto engine,
                   make_ort_engine({.library = software.runtime_library,
@@ -207,7 +210,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   const Attestation attestation(attester, *vault);
   const GraphAdmission admission(AdmissionBudget{.model_bytes_max = config.upload_bytes_max});
   Residency residency(*engine, *vault, clock, {.budget_bytes = config.memory_budget_bytes});
-  Models models(models_parts(*vault, residency, *engine, admission, clock),
+  Models models(models_parts(*vault, residency, *engine, admission, clock, events),
                 models_settings(config));
   CLOISTER_TRY(make_first_owner(options, config, *principals));
   CLOISTER_TRY(preload_models(config, residency, clock));
@@ -216,7 +219,8 @@ Status run_server(const Options& options, const ServerConfig& config) {
   JobQueue loads(4, config.queue_length_max);
   JobQueue uploads(1, 16);
   JobQueue control(1, config.queue_length_max);
-  ApiHandler handler({models, *principals, attestation, clock, {runs, loads, uploads, control}},
+  ApiHandler handler({models, *principals, attestation, clock,
+                      config.log_requests ? &events : nullptr, {runs, loads, uploads, control}},
                      describe_server(config, facts, platform->kind()), api_settings(config));
   CLOISTER_ASSIGN(TlsIdentity identity, tls.identity(attester, config));
   ListenerSettings listener;
@@ -226,13 +230,17 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const auto server, start_https_server(listener, std::move(identity), handler));
   print_start(config, server->port(), tls.pin(), platform->kind());
 
-  serve_until_stopped(*server, tls, attester, config, clock);
+  events.record(ServerStarted{server->port(), vault->versions().size()});
+  serve_until_stopped(*server, tls, attester, config, clock, events);
+  const SteadyTime stopping = clock.steady();
   // Order: docs/shutdown-order.md. Jobs that wait on queues answer before the handler goes.
   server->stop(kDrain);
   loads.stop();
   uploads.stop();
   control.stop();
   runs.stop();
+  events.record(ServerStopped{
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady() - stopping)});
   return Done{};
 }
 

@@ -24,6 +24,27 @@ HttpResponse wrong_method(const WrongMethod& wrong) {
   return response;
 }
 
+RequestKind kind_of(RouteKind route) {
+  switch (route) {
+    case RouteKind::server: return RequestKind::describe;
+    case RouteKind::live:
+    case RouteKind::ready:
+    case RouteKind::model_ready: return RequestKind::health;
+    case RouteKind::attestation: return RequestKind::attestation;
+    case RouteKind::list_models:
+    case RouteKind::index: return RequestKind::list;
+    case RouteKind::describe: return RequestKind::metadata;
+    case RouteKind::infer: return RequestKind::infer;
+    case RouteKind::upload: return RequestKind::upload;
+    case RouteKind::erase: return RequestKind::erase;
+    case RouteKind::load: return RequestKind::load;
+    case RouteKind::unload: return RequestKind::unload;
+    case RouteKind::mint_token:
+    case RouteKind::revoke_tokens: return RequestKind::account;
+  }
+  return RequestKind::none;
+}
+
 std::vector<VersionRef> resident_of(const std::vector<VersionRecord>& records,
                                     const Models& models) {
   std::vector<VersionRef> resident;
@@ -142,6 +163,7 @@ void ApiHandler::handle(HttpRequestHead head, RequestBody body,
   exchange->body = std::move(body);
   exchange->responder = std::move(responder);
   exchange->route = std::move(*route);
+  exchange->since = parts_.clock.steady();
   if (is_public(exchange->route.kind)) {
     answer_public(exchange);
     return;
@@ -149,7 +171,7 @@ void ApiHandler::handle(HttpRequestHead head, RequestBody body,
   // Again, now that the body is here: a credential that was revoked meanwhile counts for nothing.
   auto caller = authenticate(exchange->head);
   if (!caller.ok()) {
-    exchange->responder->send(ErrorResponse::of(caller.error()));
+    answer(*exchange, ErrorResponse::of(caller.error()));
     return;
   }
   exchange->caller = std::move(caller).value();
@@ -159,13 +181,13 @@ void ApiHandler::handle(HttpRequestHead head, RequestBody body,
 void ApiHandler::answer_public(const ExchangePtr& exchange) {
   switch (exchange->route.kind) {
     case RouteKind::server:
-      exchange->responder->send(json_response(200, server_json(server_)));
+      answer(*exchange, json_response(200, server_json(server_)));
       return;
     case RouteKind::live:
-      exchange->responder->send(json_response(200, R"({"live":true})"));
+      answer(*exchange, json_response(200, R"({"live":true})"));
       return;
     case RouteKind::ready:
-      exchange->responder->send(json_response(200, R"({"ready":true})"));
+      answer(*exchange, json_response(200, R"({"ready":true})"));
       return;
     default: enqueue(parts_.queues.control, exchange, &ApiHandler::attest); return;
   }
@@ -174,8 +196,8 @@ void ApiHandler::answer_public(const ExchangePtr& exchange) {
 void ApiHandler::answer_own(const ExchangePtr& exchange) {
   const ApiQueues& queues = parts_.queues;
   switch (exchange->route.kind) {
-    case RouteKind::describe: exchange->responder->send(describe(*exchange)); return;
-    case RouteKind::model_ready: exchange->responder->send(model_ready(*exchange)); return;
+    case RouteKind::describe: answer(*exchange, describe(*exchange)); return;
+    case RouteKind::model_ready: answer(*exchange, model_ready(*exchange)); return;
     case RouteKind::list_models:
     case RouteKind::index: enqueue(queues.control, exchange, &ApiHandler::list_models); return;
     case RouteKind::mint_token:
@@ -190,15 +212,32 @@ void ApiHandler::answer_own(const ExchangePtr& exchange) {
     case RouteKind::ready:
     case RouteKind::attestation: break;
   }
-  exchange->responder->send(ErrorResponse::of(no_route()));
+  answer(*exchange, ErrorResponse::of(no_route()));
 }
 
 void ApiHandler::enqueue(JobQueue& queue, const ExchangePtr& exchange,
                          HttpResponse (ApiHandler::*work)(Exchange&)) {
   const Status queued = queue.push([this, exchange, work] {
-    exchange->responder->send((this->*work)(*exchange));
+    answer(*exchange, (this->*work)(*exchange));
   });
-  if (!queued.ok()) exchange->responder->send(ErrorResponse::of(queued.error()));
+  if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
+}
+
+void ApiHandler::answer(Exchange& exchange, HttpResponse response) const {
+  if (parts_.requests != nullptr) report(exchange, response);
+  exchange.responder->send(std::move(response));
+}
+
+void ApiHandler::report(const Exchange& exchange, const HttpResponse& response) const {
+  RequestFinished event;
+  event.connection = exchange.head.connection.connection;
+  event.kind = kind_of(exchange.route.kind);
+  event.status = response.status;
+  event.bytes_in = exchange.body.size;
+  for (const Bytes piece : response.body.pieces) event.bytes_out += piece.size();
+  event.took = std::chrono::duration_cast<std::chrono::microseconds>(parts_.clock.steady() -
+                                                                     exchange.since);
+  parts_.requests->record(event);
 }
 
 Result<VersionRecord> ApiHandler::find_model(const Exchange& exchange) const {

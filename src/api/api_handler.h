@@ -10,6 +10,7 @@
 #include "api/routes.h"
 #include "base/clock.h"
 #include "http/message.h"
+#include "observe/events.h"
 #include "serving/attestation.h"
 #include "serving/job_queue.h"
 #include "serving/models.h"
@@ -42,6 +43,7 @@ class ApiHandler final : public RequestHandler {
     Principals& principals;
     const Attestation& attestation;
     const Clock& clock;
+    EventSink* requests;  ///< told of every request; null where nobody wants to know
     ApiQueues queues;
   };
   ApiHandler(Parts parts, ServerDescription server, ApiSettings settings);
@@ -66,6 +68,9 @@ class ApiHandler final : public RequestHandler {
   void answer_own(const ExchangePtr& exchange);
   void enqueue(JobQueue& queue, const ExchangePtr& exchange,
                HttpResponse (ApiHandler::*work)(Exchange&));
+  /// Sends the answer and tells the log. The last thing that happens to an exchange.
+  void answer(Exchange& exchange, HttpResponse response) const;
+  void report(const Exchange& exchange, const HttpResponse& response) const;
   Result<VersionRecord> find_model(const Exchange& exchange) const;
 
   HttpResponse list_models(Exchange& exchange);

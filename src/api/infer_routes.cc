@@ -52,7 +52,7 @@ Result<EncodedInfer> encode(BodyFormat format, const InferRequest& request,
 void ApiHandler::start_infer(const ExchangePtr& exchange) {
   auto record = find_model(*exchange);
   if (!record.ok()) {
-    exchange->responder->send(ErrorResponse::of(record.error()));
+    answer(*exchange, ErrorResponse::of(record.error()));
     return;
   }
   exchange->record = std::move(record).value();
@@ -68,12 +68,12 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
     const Status loaded =
         parts_.models.await(*exchange->record, *exchange->control->deadline());
     if (!loaded.ok()) {
-      exchange->responder->send(ErrorResponse::of(loaded.error()));
+      answer(*exchange, ErrorResponse::of(loaded.error()));
       return;
     }
     enqueue(parts_.queues.runs, exchange, &ApiHandler::infer);
   });
-  if (!queued.ok()) exchange->responder->send(ErrorResponse::of(queued.error()));
+  if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
 }
 
 HttpResponse ApiHandler::infer(Exchange& exchange) {

@@ -41,6 +41,7 @@ void for_each_member(Config& config, Visitor&& visit) {
   visit("anchor", config.anchor, Choice{{"none"}});
   visit("integrity", config.integrity, Choice{{"tags", "full"}});
   visit("allow_swap", config.allow_swap, Any{});
+  visit("log_requests", config.log_requests, Any{});
   visit("preload", config.preload, Any{});
   visit("run_threads", config.run_threads, Range{1, 64});
   visit("io_threads", config.io_threads, Range{1, 16});
@@ -124,6 +125,7 @@ class FieldReader {
     return Done{};
   }
   Status read(std::optional<FirstOwner>& field, Any) const {
+    if (value_.is_null()) return Done{};
     const JsonValue* name = value_.find("name");
     const JsonValue* key = value_.find("key_sha256");
     if (value_.members().size() != 2 || name == nullptr || key == nullptr || !name->text() ||

@@ -40,6 +40,7 @@ struct ServerConfig {
   std::string anchor = "none";
   std::string integrity = "tags";  ///< "tags" or "full"
   bool allow_swap = false;
+  bool log_requests = false;  ///< one line for each request: route, status, sizes, time
   std::vector<Preload> preload;
 
   std::uint32_t run_threads = 2;       ///< execution slots; 1 to 64

@@ -58,6 +58,12 @@ TEST(CanonicalText, SurvivesParsingAgain) {
   EXPECT_EQ(canonical_text(again.value()), text);
 }
 
+TEST(CanonicalText, SaysThatThereIsNoOwner) {
+  const std::string text = canonical_text(parse_server_config(R"({"store":"/s"})").value());
+  EXPECT_NE(text.find(R"("owner":null)"), std::string::npos);
+  EXPECT_EQ(canonical_text(parse_server_config(text).value()), text);
+}
+
 TEST(CanonicalText, DoesNotDependOnOrderOrDefaultsWrittenOut) {
   const auto first = parse_server_config(R"({"store":"/s","run_threads":2,"io_threads":1})");
   const auto second = parse_server_config(R"({ "io_threads" : 1, "store" : "/s" })");

@@ -44,26 +44,13 @@ struct RequestFinished {
   std::chrono::microseconds took{};
 };
 
-/// The transport refused or ended a connection itself; `status` is what it answered, 0 for none.
-struct ConnectionRefused {
-  std::uint64_t connection = 0;
-  int status = 0;
-  Code code = Code::invalid;
-};
-
 /// What happened to a model version.
-enum class ModelChange : std::uint8_t { stored, refused, loaded, unloaded, erased };
+/// `sealed` is on disk and before its trial run, `stored` is for good.
+enum class ModelChange : std::uint8_t { sealed, stored, refused, loaded, unloaded, erased };
 struct ModelChanged {
   ModelAlias model;
   ModelChange change = ModelChange::stored;
   std::uint64_t bytes = 0;
-  std::chrono::microseconds took{};
-};
-
-/// One run of a model; `failure` is empty where it succeeded.
-struct InferenceFinished {
-  ModelAlias model;
-  std::optional<Code> failure;
   std::chrono::microseconds took{};
 };
 
@@ -73,8 +60,8 @@ struct OperationFailed {
   Place where = "observe.unknown";
 };
 
-using Event = std::variant<ServerStarted, ServerStopped, RequestFinished, ConnectionRefused,
-                           ModelChanged, InferenceFinished, OperationFailed>;
+using Event = std::variant<ServerStarted, ServerStopped, RequestFinished, ModelChanged,
+                           OperationFailed>;
 
 /// Where events go. Safe from any thread; never fails visibly and never blocks for long.
 class EventSink {

@@ -59,6 +59,7 @@ std::string_view name_of_kind(RequestKind kind) {
 
 std::string_view name_of_change(ModelChange change) {
   switch (change) {
+    case ModelChange::sealed: return "sealed";
     case ModelChange::stored: return "stored";
     case ModelChange::refused: return "refused";
     case ModelChange::loaded: return "loaded";
@@ -88,23 +89,11 @@ struct Writer {
         .number("bytes_out", event.bytes_out)
         .number("took_us", event.took.count()).end();
   }
-  std::string operator()(const ConnectionRefused& event) const {
-    return Line("connection_refused", now)
-        .number("connection", event.connection)
-        .number("status", event.status)
-        .text("code", name_of(event.code)).end();
-  }
   std::string operator()(const ModelChanged& event) const {
     return Line("model_changed", now)
         .number("model", event.model.value)
         .text("change", name_of_change(event.change))
         .number("bytes", event.bytes)
-        .number("took_us", event.took.count()).end();
-  }
-  std::string operator()(const InferenceFinished& event) const {
-    return Line("inference_finished", now)
-        .number("model", event.model.value)
-        .text("outcome", event.failure ? name_of(*event.failure) : "ok")
         .number("took_us", event.took.count()).end();
   }
   std::string operator()(const OperationFailed& event) const {

@@ -25,13 +25,6 @@ TEST(JsonLine, HoldsEveryFieldOfARequest) {
             R"("status":200,"bytes_in":602112,"bytes_out":4000,"took_us":1500})");
 }
 
-TEST(JsonLine, SaysOkWhereARunSucceededAndTheCodeWhereNot) {
-  const InferenceFinished good{{3}, {}, std::chrono::microseconds{10}};
-  const InferenceFinished bad{{3}, Code::deadline, std::chrono::microseconds{10}};
-  EXPECT_NE(json_line(good, kNow).find(R"("outcome":"ok")"), std::string::npos);
-  EXPECT_NE(json_line(bad, kNow).find(R"("outcome":"deadline")"), std::string::npos);
-}
-
 TEST(JsonLineEvents, WritesOneLineForEachEvent) {
   std::FILE* file = std::tmpfile();
   ASSERT_NE(file, nullptr);

@@ -105,6 +105,7 @@ Result<UploadOutcome> Models::compare_with_stored(const VersionRecord& stored,
 Result<UploadOutcome> Models::upload(const Caller& caller, const VersionRef& ref,
                                      ReceivedModel model) {
   CLOISTER_TRY(may_upload(caller, ref, model.size));
+  const SteadyTime since = parts_.clock.steady();
   const Bytes bytes = std::as_const(model.memory).bytes().first(model.size);
   const ModelDigest digest = sha256(bytes);
   if (model.claimed_sha256.has_value() && *model.claimed_sha256 != digest) {
@@ -123,6 +124,7 @@ Result<UploadOutcome> Models::upload(const Caller& caller, const VersionRef& ref
   {
     AdmissionVerdict verdict = parts_.admission.admit(bytes);
     if (auto* findings = std::get_if<std::vector<Finding>>(&verdict)) {
+      report(ref, ModelChange::refused, model.size, since);
       return UploadOutcome{std::nullopt, false, std::move(*findings)};
     }
     const ValidatedModel& accepted = std::get<ValidatedModel>(verdict);
@@ -132,10 +134,12 @@ Result<UploadOutcome> Models::upload(const Caller& caller, const VersionRef& ref
   }
   // Sealed: the upload's memory goes back before the trial load needs as much again.
   model.memory = PrivateMemory();
+  report(ref, ModelChange::sealed, model.size, since);
 
   CLOISTER_TRY(try_out(*staged));
   const VersionRecord stored = staged->record();
   CLOISTER_TRY(parts_.vault.commit(std::move(staged)));
+  report(ref, ModelChange::stored, stored.stored_bytes, since);
   return UploadOutcome{stored, true, {}};
 }
 
@@ -204,9 +208,23 @@ Result<Erasure> Models::erase(const Caller& caller, const VersionRecord& record)
   if (record.ref.model.owner != caller.id()) {
     return Error{Code::denied, "models.erase", Detail("only its owner erases a model")};
   }
+  const SteadyTime since = parts_.clock.steady();
   CLOISTER_ASSIGN(const Erasure erasure, parts_.vault.erase(record.ref));
+  report(record.ref, ModelChange::erased, record.stored_bytes, since);
   CLOISTER_TRY(unload(caller, record));
   return erasure;
+}
+
+void Models::report(const VersionRef& ref, ModelChange change, std::uint64_t bytes,
+                    SteadyTime since) {
+  std::uint64_t alias = 0;
+  {
+    const MutexLock lock(mutex_);
+    alias = aliases_.try_emplace(ref, aliases_.size() + 1).first->second;
+  }
+  const auto took =
+      std::chrono::duration_cast<std::chrono::microseconds>(parts_.clock.steady() - since);
+  parts_.events.record(ModelChanged{ModelAlias{alias}, change, bytes, took});
 }
 
 Result<std::vector<NamedTensorView>> zero_inputs(const Signature& signature,

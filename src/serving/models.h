@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -9,11 +10,13 @@
 
 #include "access/principals.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/result.h"
 #include "engine/engine.h"
 #include "graph/admission.h"
 #include "model/model.h"
 #include "model/validated_model.h"
+#include "observe/events.h"
 #include "residency/residency.h"
 #include "secret/private_memory.h"
 #include "vault/vault.h"
@@ -59,6 +62,7 @@ class Models {
     Engine& engine;
     const GraphAdmission& admission;
     const Clock& clock;
+    EventSink& events;
   };
   Models(Parts parts, ModelsSettings settings) : parts_(parts), settings_(settings) {}
 
@@ -100,8 +104,13 @@ class Models {
   Result<UploadOutcome> compare_with_stored(const VersionRecord& stored,
                                             const ModelDigest& sha256) const;
 
+  /// Tells the log, which knows a version by a number that this process made up.
+  void report(const VersionRef& ref, ModelChange change, std::uint64_t bytes, SteadyTime since);
+
   Parts parts_;
   ModelsSettings settings_;
+  Mutex mutex_;
+  std::map<VersionRef, std::uint64_t> aliases_ GUARDED_BY(mutex_);
 };
 
 /// Zeros for every input of `signature`; open extents become 1. The memory is in `storage`.
