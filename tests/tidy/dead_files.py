@@ -56,7 +56,8 @@ def _is_named(file, files):
     if file.path.name in _ENTRY:
         return True
     word = re.compile(rf"\b{re.escape(file.path.stem)}\b")
-    if any(other is not file and word.search(other.text) for other in files):
+    if any(other is not file and file.path.stem in other.text and word.search(other.text)
+           for other in files):
         return True
     # A list of tests may leave the common ending away.
     short = re.compile(rf"\b{re.escape(file.path.stem.removesuffix('_test'))}\b")

@@ -1,5 +1,6 @@
 """Banned names outside their doors, open ends without an issue, and host names."""
 
+import functools
 import re
 
 from tree import Finding, code_of
@@ -28,19 +29,23 @@ _HOSTS_ALLOWED = re.compile(
 
 
 def check(files):
+    return [finding for file in files for finding in _check_file(file)]
+
+
+@functools.cache
+def _check_file(file):
     findings = []
-    for file in files:
-        if file.is_cpp and file.path.parts[0] != "bench":
-            findings += _banned(file)
-        for number, line in enumerate(file.lines, 1):
-            if _OPEN_END.search(line):
-                message = "an open end needs the number of its issue (#12)"
+    if file.is_cpp and file.path.parts[0] != "bench":
+        findings += _banned(file)
+    for number, line in enumerate(file.lines, 1):
+        if _OPEN_END.search(line):
+            message = "an open end needs the number of its issue (#12)"
+            findings.append(Finding(str(file.path), number, message))
+        for match in _HOSTS.finditer(line):
+            host = (match.group(1) or match.group()).rstrip(".").lower()
+            if not _HOSTS_ALLOWED.match(host):
+                message = f"names the host {host}: only documents' hosts may stand in the tree"
                 findings.append(Finding(str(file.path), number, message))
-            for match in _HOSTS.finditer(line):
-                host = (match.group(1) or match.group()).rstrip(".").lower()
-                if not _HOSTS_ALLOWED.match(host):
-                    message = f"names the host {host}: only documents' hosts may stand in the tree"
-                    findings.append(Finding(str(file.path), number, message))
     return findings
 
 

@@ -1,6 +1,7 @@
 """Lines, functions, files and folders stay small."""
 
 import collections
+import functools
 import re
 
 from tree import Finding, code_of
@@ -25,9 +26,7 @@ def check(files):
     for file in files:
         if not file.is_source:
             continue
-        findings += _columns(file) + _length(file)
-        if file.is_cpp:
-            findings += _functions(file)
+        findings += _check_file(file)
         if file.path.suffix in {".cc", ".py"} and not file.is_test:
             sources[str(file.path.parent)] += 1
     for folder, count in sources.items():
@@ -35,6 +34,11 @@ def check(files):
             message = f"{count} source files; past {FOLDER_SOURCES_MAX} it is two folders"
             findings.append(Finding(folder, 0, message))
     return findings
+
+
+@functools.cache
+def _check_file(file):
+    return _columns(file) + _length(file) + (_functions(file) if file.is_cpp else [])
 
 
 def _columns(file):

@@ -1,6 +1,8 @@
 """The files that the checks look at, and what a check reports."""
 
 import dataclasses
+import functools
+import os
 import pathlib
 import re
 
@@ -49,17 +51,16 @@ class SourceFile:
 def read_tree(root):
     """Every text file below `root`, in order, build products left out."""
     files = []
-    for path in sorted(pathlib.Path(root).rglob("*")):
-        relative = path.relative_to(root)
-        if SKIPPED_FOLDERS & set(relative.parts) or path.is_symlink() or not path.is_file():
-            continue
-        if path.suffix not in TEXT_SUFFIXES:
-            continue
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            continue
-        files.append(SourceFile(pathlib.PurePosixPath(relative), text))
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(set(folders) - SKIPPED_FOLDERS)
+        for path in (pathlib.Path(folder, name) for name in sorted(names)):
+            if path.suffix not in TEXT_SUFFIXES or path.is_symlink() or not path.is_file():
+                continue
+            try:
+                text = path.read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                continue
+            files.append(SourceFile(pathlib.PurePosixPath(path.relative_to(root)), text))
     return files
 
 
@@ -70,6 +71,7 @@ _TOKEN = re.compile(
 )
 
 
+@functools.cache
 def code_of(text):
     """C++ `text` with comments and literals blanked out; line numbers stay the same."""
     def blank(match):
