@@ -11,7 +11,7 @@ constexpr std::string_view kMagic = "CLOISTC1";
 constexpr std::string_view kLabel = "cloister vault 1 catalogue";
 constexpr const char* kFolder = "catalogue";
 constexpr std::string_view kAside = ".new";
-constexpr std::size_t kHeaderBytes = 80;
+constexpr std::size_t kHeaderBytes = 88;
 constexpr std::uint64_t kFileBytesMax = 1ULL << 30;
 constexpr std::size_t kChangesMax = 16;
 constexpr std::uint64_t kChangeBytesMax = 8U << 20;
@@ -21,6 +21,7 @@ struct Header {
   StoreId store{};
   std::uint64_t epoch = 0;
   Sha256Digest previous{};
+  std::uint64_t generation = 0;
   std::uint64_t sealed_at = 0;
 };
 
@@ -31,6 +32,7 @@ ByteVector encode_header(const Header& header) {
   writer.bytes(header.store);
   writer.u64_le(header.epoch);
   writer.bytes(header.previous);
+  writer.u64_le(header.generation);
   writer.u64_le(header.sealed_at);
   return std::move(writer).take();
 }
@@ -43,6 +45,7 @@ Result<Header> decode_header(Bytes bytes) {
   CLOISTER_ASSIGN(const Bytes store, reader.take(header.store.size()));
   CLOISTER_ASSIGN(header.epoch, reader.u64_le());
   CLOISTER_ASSIGN(const Bytes previous, reader.take(header.previous.size()));
+  CLOISTER_ASSIGN(header.generation, reader.u64_le());
   CLOISTER_ASSIGN(header.sealed_at, reader.u64_le());
   if (text_of(magic) != kMagic || whole > 1) return Error{Code::corrupt, "vault.catalogue.header"};
   header.whole = whole == 1;
@@ -119,8 +122,20 @@ Result<CatalogueFiles::Stored> CatalogueFiles::read(std::uint64_t epoch) {
   return stored;
 }
 
+/// A whole catalogue of the next generation was written, and then the anchor's secret was not:
+/// nobody was told of it, and it cannot be opened. What was before is still there.
+Status CatalogueFiles::drop_unfinished(std::vector<std::uint64_t>& epochs) {
+  if (key_.generation == 0 || epochs.size() < 2) return Done{};
+  CLOISTER_ASSIGN(const Stored newest, read(epochs.back()));
+  if (newest.header.generation != key_.generation + 1) return Done{};
+  CLOISTER_TRY(files_.remove(path_of(epochs.back())));
+  epochs.pop_back();
+  return files_.sync_folder(kFolder);
+}
+
 Result<Catalogue> CatalogueFiles::load() {
-  CLOISTER_ASSIGN(const auto epochs, list_epochs());
+  CLOISTER_ASSIGN(auto epochs, list_epochs());
+  CLOISTER_TRY(drop_unfinished(epochs));
   if (epochs.empty()) return damaged("vault.catalogue.missing", "is missing");
   std::vector<Stored> chain;  // newest first, down to the newest whole catalogue
   for (auto epoch = epochs.rbegin(); epoch != epochs.rend(); ++epoch) {
@@ -135,7 +150,7 @@ Result<Catalogue> CatalogueFiles::load() {
   for (auto stored = chain.rbegin(); stored != chain.rend(); ++stored) {
     const Bytes file = stored->file;
     const bool follows = stored->header.whole || stored->header.previous == last_;
-    auto opened = StoreKeys::open(aeads_, key_, kLabel, file.first(kHeaderBytes),
+    auto opened = StoreKeys::open(aeads_, key_.bytes, kLabel, file.first(kHeaderBytes),
                                   file.subspan(kHeaderBytes));
     if (!opened.ok()) return damaged("vault.catalogue.seal", "is damaged");
     if (!follows) return damaged("vault.catalogue.chain", "mixes two histories of the store");
@@ -155,13 +170,14 @@ Result<Catalogue> CatalogueFiles::load() {
   return catalogue;
 }
 
-Status CatalogueFiles::write(const Catalogue& next, const CatalogueChange& change, bool whole) {
+Status CatalogueFiles::write(const Catalogue& next, const CatalogueChange& change, bool whole,
+                             const std::function<Status()>& confirm) {
   if (stuck_) return Error{Code::unavailable, "vault.catalogue.stuck"};
   const bool due = changes_ >= kChangesMax ||
                    change_bytes_ > std::max(kChangeBytesMax, whole_bytes_);
   whole = whole || due || epoch_ == 0;
   const auto now = std::max(clock_.utc(), sealed_at_);
-  const Header header{whole, store_, epoch_ + 1, last_,
+  const Header header{whole, store_, epoch_ + 1, last_, key_.generation,
                       static_cast<std::uint64_t>(now.time_since_epoch().count())};
   const ByteVector head = encode_header(header);
   SecretBytes plaintext;
@@ -171,7 +187,7 @@ Status CatalogueFiles::write(const Catalogue& next, const CatalogueChange& chang
     plaintext = Catalogue::encode_change(change);
   }
   CLOISTER_ASSIGN(const ByteVector sealed,
-                  StoreKeys::seal(aeads_, entropy_, key_, kLabel, head, plaintext));
+                  StoreKeys::seal(aeads_, entropy_, key_.bytes, kLabel, head, plaintext));
   if (sealed.size() > kFileBytesMax - kHeaderBytes) {
     return Error{Code::too_large, "vault.catalogue.size"};
   }
@@ -179,6 +195,10 @@ Status CatalogueFiles::write(const Catalogue& next, const CatalogueChange& chang
   file.bytes(head);
   file.bytes(sealed);
   CLOISTER_TRY(put(header.epoch, file.view()));
+  if (confirm && !confirm().ok()) {
+    stuck_ = true;
+    return Error{Code::io, "vault.catalogue.confirm"};
+  }
   epoch_ = header.epoch;
   last_ = sha256(file.view());
   sealed_at_ = now;

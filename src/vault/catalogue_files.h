@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -12,6 +14,12 @@
 
 namespace cloister {
 
+/// What catalogue files are sealed under, and the generation of the anchor's secret in it.
+struct CatalogueKey {
+  std::uint64_t generation = 0;
+  SecretBytes bytes;
+};
+
 /// The catalogue on disk: one file for each epoch, either the whole of it or one change, each
 /// bound to the one before. Used by one thread at a time.
 /// Source: docs/store-format.md, "Catalogue files".
@@ -19,17 +27,22 @@ class CatalogueFiles {
  public:
   /// `key` is the catalogue's. The references must outlive this.
   CatalogueFiles(Files& files, Entropy& entropy, const Clock& clock, const AeadMaker& aeads,
-                 SecretBytes key, const StoreId& store) noexcept
+                 CatalogueKey key, const StoreId& store) noexcept
       : files_(files), entropy_(entropy), clock_(clock), aeads_(aeads), key_(std::move(key)),
         store_(store) {}
 
   /// Reads what is on disk, and removes what an interrupted write or a superseded catalogue left.
   /// Fails: `corrupt` (missing, damaged, of another store or history), `io`.
   Result<Catalogue> load();
+  /// Seals what is written from now on under `key`; a whole catalogue must come next. Returns the
+  /// key that it replaces.
+  CatalogueKey change_key(CatalogueKey key) noexcept { return std::exchange(key_, std::move(key)); }
   /// Writes `change`, after which the catalogue is `next`, as the next epoch: durable on success.
-  /// `whole` writes all of `next`, and older files are removed. On failure the disk is as before,
-  /// or no further change is accepted. Fails: `io`, `unavailable` (after such a failure).
-  Status write(const Catalogue& next, const CatalogueChange& change, bool whole);
+  /// `whole` writes all of `next`, and older files are removed. `confirm`, if any, runs between the
+  /// two and makes the change final. On failure the disk is as before, or no further change is
+  /// accepted until the next start. Fails: `io`, `unavailable` (after such a failure).
+  Status write(const Catalogue& next, const CatalogueChange& change, bool whole,
+               const std::function<Status()>& confirm = {});
 
   /// Whether a failed write may or may not be on disk: the next start finds out.
   bool stuck() const noexcept { return stuck_; }
@@ -41,6 +54,7 @@ class CatalogueFiles {
   struct Stored;
   Result<std::vector<std::uint64_t>> list_epochs();
   Result<Stored> read(std::uint64_t epoch);
+  Status drop_unfinished(std::vector<std::uint64_t>& epochs);
   Status put(std::uint64_t epoch, Bytes content);
   void remove_before(std::uint64_t epoch);
 
@@ -48,7 +62,7 @@ class CatalogueFiles {
   Entropy& entropy_;
   const Clock& clock_;
   const AeadMaker& aeads_;
-  SecretBytes key_;
+  CatalogueKey key_;
   StoreId store_;
   std::uint64_t epoch_ = 0;
   Sha256Digest last_{};             ///< SHA-256 of the newest file

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kSegmentLabel = "cloister vault 1 segment";
 constexpr std::string_view kChunkLabel = "cloister vault 1 chunk";
+constexpr std::string_view kAnchorLabel = "cloister vault 1 anchor key";
 constexpr std::string_view kCatalogueLabel = "cloister vault 1 catalogue key";
 
 ByteVector info_of(std::string_view label, std::string_view purpose, Bytes header) {
@@ -30,6 +31,10 @@ Result<SecretBytes> StoreKeys::fresh(Entropy& entropy, std::size_t count) {
 
 Result<SecretBytes> StoreKeys::catalogue_key(const SecretBytes& anchor_secret) const {
   return hkdf_sha256(store_key_, read(anchor_secret), bytes_of(kCatalogueLabel), kAeadKeyBytes);
+}
+
+Result<SecretBytes> StoreKeys::anchor_key() const {
+  return hkdf_sha256(store_key_, Bytes(), bytes_of(kAnchorLabel), kAeadKeyBytes);
 }
 
 Result<SecretBytes> StoreKeys::segment_key(const VersionEntry& entry, Segment segment) const {

@@ -58,15 +58,17 @@ Status remove_if_there(Files& files, const std::string& path) {
 /// Makes an empty store. The file `store` comes last: before it, the folder counts as fresh.
 Status initialise(VaultParts parts, Entropy& entropy, const AeadMaker& aeads,
                   const SecretBytes& root_secret, const VaultSettings& settings) {
-  CLOISTER_TRY(parts.anchor.check(1));
   for (const char* folder : kFolders) CLOISTER_TRY(parts.files.make_folder(folder));
   CLOISTER_TRY(remove_if_there(parts.files, "catalogue/0000000000000001"));
   CLOISTER_ASSIGN(StoreIdentity identity,
                   make_identity(entropy, parts.anchor.kind(), settings.upgrade_policy));
   const StoreKeys keys(aeads, SecretBytes(copy_of(StoreKeys::read(identity.store_key))));
-  CLOISTER_ASSIGN(SecretBytes key, keys.catalogue_key(SecretBytes()));
+  CLOISTER_ASSIGN(const AnchorSecret secret, fresh_anchor_secret(entropy, parts.anchor.kind(), 1));
+  CLOISTER_ASSIGN(CatalogueKey key, catalogue_key(keys, secret));
   CatalogueFiles catalogue(parts.files, entropy, parts.clock, aeads, std::move(key), identity.id);
   CLOISTER_TRY(catalogue.write(Catalogue(), CatalogueChange(), true));
+  CLOISTER_ASSIGN(const SecretBytes anchor_key, keys.anchor_key());
+  CLOISTER_TRY(parts.anchor.bind(anchor_key, true, secret));
   return write_identity(parts.files, entropy, aeads, root_secret, identity);
 }
 
@@ -106,6 +108,22 @@ Status require_store(VaultParts parts, bool create) {
 
 }  // namespace
 
+Result<AnchorSecret> fresh_anchor_secret(Entropy& entropy, AnchorKind kind,
+                                         std::uint64_t generation) {
+  AnchorSecret secret;
+  if (kind == AnchorKind::none) return secret;
+  secret.generation = generation;
+  CLOISTER_ASSIGN(secret.bytes, StoreKeys::fresh(entropy, kAeadKeyBytes));
+  return secret;
+}
+
+Result<CatalogueKey> catalogue_key(const StoreKeys& keys, const AnchorSecret& secret) {
+  CatalogueKey key;
+  key.generation = secret.generation;
+  CLOISTER_ASSIGN(key.bytes, keys.catalogue_key(secret.bytes));
+  return key;
+}
+
 Status remove_erased(Files& files, const FileId& file) {
   CLOISTER_TRY(remove_if_there(files, version_path(file)));
   CLOISTER_TRY(remove_if_there(files, staging_path(file)));
@@ -134,7 +152,10 @@ Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretB
                      "the store was made with another rollback anchor than is configured");
   }
   store.keys = std::make_unique<StoreKeys>(*store.aeads, std::move(identity.store_key));
-  CLOISTER_ASSIGN(SecretBytes key, store.keys->catalogue_key(SecretBytes()));
+  CLOISTER_ASSIGN(const SecretBytes anchor_key, store.keys->anchor_key());
+  CLOISTER_TRY(parts.anchor.bind(anchor_key, false, AnchorSecret()));
+  CLOISTER_ASSIGN(const AnchorSecret secret, parts.anchor.secret());
+  CLOISTER_ASSIGN(CatalogueKey key, catalogue_key(*store.keys, secret));
   store.files = std::make_unique<CatalogueFiles>(parts.files, entropy, parts.clock, *store.aeads,
                                                  std::move(key), identity.id);
   CLOISTER_ASSIGN(store.catalogue, store.files->load());

@@ -22,6 +22,12 @@ struct OpenedStore {
 Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretBytes& root_secret,
                                const VaultSettings& settings, bool create);
 
+/// A secret for the anchor to hold from `generation` on: fresh, or empty for an anchor without.
+Result<AnchorSecret> fresh_anchor_secret(Entropy& entropy, AnchorKind kind,
+                                         std::uint64_t generation);
+/// The catalogue's key under the anchor's secret.
+Result<CatalogueKey> catalogue_key(const StoreKeys& keys, const AnchorSecret& secret);
+
 /// Removes the file of an erased version wherever it lies, durably. Fails: `io`.
 Status remove_erased(Files& files, const FileId& file);
 

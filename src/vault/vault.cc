@@ -193,7 +193,7 @@ class SealedVault final : public Vault {
     if (entry == nullptr) return Error{Code::not_found, "vault.erase.ref"};
     CatalogueChange change;
     change.erased = ref;
-    CLOISTER_TRY(write(change, true));
+    CLOISTER_TRY(write_under_new_secret(change));
     remove_version_files(entry->file);
     CLOISTER_TRY(anchor_result_);
     return anchor() == AnchorKind::none ? Erasure::not_anchored : Erasure::bounded_by_anchor;
@@ -247,10 +247,11 @@ class SealedVault final : public Vault {
 
   /// Makes `change` durable and then current. On failure nothing has changed. What the anchor
   /// said of it is in `anchor_result_`.
-  Status write(const CatalogueChange& change, bool whole) REQUIRES(write_mutex_) {
+  Status write(const CatalogueChange& change, bool whole,
+               const std::function<Status()>& confirm = {}) REQUIRES(write_mutex_) {
     auto next = std::make_shared<Catalogue>(*state());
     CLOISTER_TRY(next->apply(change));
-    CLOISTER_TRY(store_.files->write(*next, change, whole));
+    CLOISTER_TRY(store_.files->write(*next, change, whole, confirm));
     {
       const MutexLock lock(state_mutex_);
       state_ = std::move(next);
@@ -258,6 +259,20 @@ class SealedVault final : public Vault {
     epoch_.store(store_.files->epoch());
     anchor_result_ = parts_.anchor.advance(epoch_.load());
     return Done{};
+  }
+
+  /// The same under a new secret of the anchor's, so that no older catalogue opens again. A crash
+  /// between catalogue and anchor leaves the older catalogue, which the next start goes back to.
+  Status write_under_new_secret(const CatalogueChange& change) REQUIRES(write_mutex_) {
+    if (anchor() == AnchorKind::none) return write(change, true);
+    CLOISTER_ASSIGN(const AnchorSecret now, parts_.anchor.secret());
+    CLOISTER_ASSIGN(const AnchorSecret next,
+                    fresh_anchor_secret(*entropy_, anchor(), now.generation + 1));
+    CLOISTER_ASSIGN(CatalogueKey key, catalogue_key(*store_.keys, next));
+    CatalogueKey before = store_.files->change_key(std::move(key));
+    Status written = write(change, true, [&] { return parts_.anchor.replace_secret(next); });
+    if (!written.ok()) store_.files->change_key(std::move(before));
+    return written;
   }
 
   Result<std::unique_ptr<File>> find_file(const FileId& id) const {
