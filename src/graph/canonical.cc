@@ -6,12 +6,14 @@
 
 #include "graph/limits.h"
 #include "graph/onnx/tensor_content.h"
+#include "graph/rules/attributes.h"
 #include "graph/rules/operators.h"
 
 namespace cloister {
 namespace {
 
 constexpr std::int64_t kIrVersionWithoutDefaultInputs = 4;
+constexpr std::int64_t kIdentityOpset = 13;
 
 /// Whether an initializer leaves the graph for the weights segment.
 bool is_large(const Tensor& tensor) {
@@ -38,6 +40,49 @@ void lift_constants(Graph& graph) {
     return true;
   };
   std::erase_if(graph.nodes, lift);
+}
+
+/// The output of a ZipMap without it: one row of scores for each input row.
+ValueType scores_of(const Node& zip_map) {
+  const std::uint64_t classes = length_attribute(zip_map, "classlabels_int64s") +
+                                length_attribute(zip_map, "classlabels_strings");
+  ValueType type;
+  type.kind = ValueType::Kind::tensor;
+  type.element = OnnxType::f32;
+  type.has_shape = true;
+  type.shape.resize(2);
+  type.shape[1].kind = Dimension::Kind::value;
+  type.shape[1].value = static_cast<std::int64_t>(classes);
+  return type;
+}
+
+/// A ZipMap at the end of a graph turns scores into a list of maps, which no tensor protocol
+/// carries: the scores themselves come out instead, under the name of the output.
+void strip_zip_maps(Model& model) {
+  Graph& graph = model.graph;
+  std::vector<std::string_view> used;
+  for (const Node& node : graph.nodes) {
+    used.insert(used.end(), node.inputs.begin(), node.inputs.end());
+  }
+  std::sort(used.begin(), used.end());
+  bool stripped = false;
+  for (Node& node : graph.nodes) {
+    if (node.domain != "ai.onnx.ml" || node.op_type != "ZipMap") continue;
+    const auto output =
+        std::find_if(graph.outputs.begin(), graph.outputs.end(),
+                     [&](const Value& one) { return one.name == node.outputs[0]; });
+    const bool last = output != graph.outputs.end() &&
+                      !std::binary_search(used.begin(), used.end(), node.outputs[0]);
+    if (!last) continue;
+    output->type = scores_of(node);
+    node.domain = "";
+    node.op_type = "Identity";
+    node.attributes.clear();
+    stripped = true;
+  }
+  const bool imported = std::any_of(model.imports.begin(), model.imports.end(),
+                                    [](const OpsetImport& one) { return one.domain.empty(); });
+  if (stripped && !imported) model.imports.push_back({"", kIdentityOpset});
 }
 
 /// Up to IR version 3 every initializer had to be an input as well, and none could be overridden.
@@ -71,6 +116,7 @@ void drop_imports(Model& model) {
 
 void make_canonical(Model& model) {
   lift_constants(model.graph);
+  strip_zip_maps(model);
   drop_default_inputs(model);
   drop_imports(model);
 }

@@ -11,8 +11,8 @@
 namespace cloister {
 
 /// Brings a checked model into the one form that is stored: large constants of the main graph are
-/// initializers; initializers of old files (IR version 3) are no longer inputs; imports that
-/// nothing needs are gone.
+/// initializers; initializers of old files (IR version 3) are no longer inputs; a ZipMap at the end
+/// gives its scores as they are; imports that nothing needs are gone.
 void make_canonical(Model& model);
 
 /// The large initializers of a model, laid out in the weights segment.

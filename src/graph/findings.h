@@ -29,6 +29,7 @@ class FindingList {
  public:
   void add(const char* rule, const Where& where, std::string remedy);
   bool empty() const noexcept { return findings_.empty(); }
+  std::uint64_t count() const noexcept { return findings_.size() + withheld_; }
   std::vector<Finding> take() &&;
 
  private:

@@ -27,6 +27,11 @@ inline constexpr std::size_t kStringBytesMax = 1U << 20;    ///< one string of a
 inline constexpr std::size_t kNodeAttributesMax = 64;       ///< of one node
 inline constexpr std::size_t kExternalEntriesMax = 8;       ///< of one tensor
 
+inline constexpr std::uint64_t kTreeNodesMax = 1U << 21;    ///< nodes, or votes, of one ensemble
+inline constexpr std::size_t kTreeDepthMax = 2048;          ///< nodes on one path
+inline constexpr std::uint64_t kFeaturesMax = 1U << 24;     ///< columns that a tree may look at
+inline constexpr std::int64_t kClassesMax = 1 << 20;        ///< classes or targets
+
 inline constexpr std::uint64_t kWeightInlineBytesMax = 1023;      ///< larger ones leave the graph
 inline constexpr std::uint64_t kConvertedBytesMax = 256ULL << 20; ///< weights stored as varints
 inline constexpr std::uint64_t kSparseDenseBytesMax = 64ULL << 20; ///< of one sparse tensor

@@ -3,6 +3,7 @@
 
 #include "graph/limits.h"
 #include "graph/onnx/tensor_content.h"
+#include "graph/rules/learned_rules.h"
 #include "graph/rules/rules.h"
 
 namespace cloister {
@@ -121,7 +122,11 @@ void check_operator(const Node& node, const OperatorScope& scope, const Where& w
                      counted(version->outputs_min, version->outputs_max) + " outputs, got " +
                      std::to_string(node.outputs.size()));
   }
+  const std::uint64_t before = findings.count();
   check_attributes(node, *version, where, findings);
+  if (findings.count() != before) return;
+  check_trees(node, where, findings);
+  check_learned(node, where, findings);
 }
 
 }  // namespace
