@@ -30,6 +30,7 @@ struct Case {
 /// state. What the policy says of measurements and claims is left to judge_policy. The verdict
 /// holds at most one refusal of authenticity, and then says how far it came.
 Verdict judge_simulated(Bytes evidence);
+Verdict judge_quote(Bytes quote, const Case& the_case);
 
 /// Judges the kind that the envelope states.
 Verdict judge_envelope(const EvidenceEnvelope& envelope, const Case& the_case);

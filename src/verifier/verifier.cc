@@ -12,6 +12,11 @@
 namespace cloister {
 namespace {
 
+// Older Gramine releases encoded their identifier wrongly; it reads as 0.6.9.42.840.113741.1337.6.
+constexpr std::array<std::byte, 11> kLegacyGramine{
+    std::byte{0x06}, std::byte{0x09}, std::byte{0x2A}, std::byte{0x86},
+    std::byte{0x48}, std::byte{0x86}, std::byte{0xF8}, std::byte{0x4D},
+    std::byte{0x8A}, std::byte{0x39}, std::byte{0x06}};
 constexpr std::size_t kAnswerBytesMax = 512 * 1024;
 
 Verdict refused(Rule rule, std::string seen, std::string expected) {
@@ -27,6 +32,20 @@ Verdict with(Verdict verdict, Rule rule, std::string seen, std::string expected)
 
 void expire_at(Verdict& verdict, UtcSeconds time) {
   if (!verdict.expires || time < *verdict.expires) verdict.expires = time;
+}
+
+/// A certificate of an older Gramine: the quote alone, over SHA-256 of the public key's point.
+Verdict judge_legacy(const Certificate& certificate, Bytes quote, const Case& the_case) {
+  Verdict verdict = judge_quote(quote, the_case);
+  const Bytes spki = certificate.spki();
+  ReportData expected{};
+  std::ranges::copy(sha256(spki), expected.begin());
+  verdict.pubkey_hash = sha256(spki);
+  if (verdict.report_data != expected) {
+    return with(std::move(verdict), Rule::pubkey_hash, hex_encode(verdict.report_data),
+                "the certificate's key " + hex_encode(expected));
+  }
+  return verdict;
 }
 
 std::optional<ByteVector> decoded_member(const JsonValue& object, std::string_view name) {
@@ -50,9 +69,11 @@ Verdict bind_configuration(Verdict verdict, std::string_view text) {
 
 }  // namespace
 
-Verdict judge_envelope(const EvidenceEnvelope& envelope, const Case&) {
+Verdict judge_envelope(const EvidenceEnvelope& envelope, const Case& the_case) {
   switch (envelope.kind) {
     case EvidenceKind::simulated: return judge_simulated(envelope.evidence);
+    case EvidenceKind::sgx:
+    case EvidenceKind::tdx: return judge_quote(envelope.evidence, the_case);
     default: break;
   }
   return refused(Rule::unsupported, name_of(envelope.kind), "a kind that this build judges");
@@ -112,6 +133,8 @@ Verdict verify_certificate(Bytes der, const Endorsements& endorsements, const Po
   const Certificate& certificate = parsed.value();
   const Case the_case{endorsements, policy, production_anchors(), now};
   const auto carried = certificate.extension(kEvidenceExtension);
+  const auto legacy = policy.allow_legacy_gramine ? certificate.extension(kLegacyGramine)
+                                                  : std::optional<Bytes>();
   Verdict verdict;
   if (carried) {
     const Result<EvidenceEnvelope> envelope = read_envelope(*carried);
@@ -122,6 +145,8 @@ Verdict verify_certificate(Bytes der, const Endorsements& endorsements, const Po
     verdict = judge_envelope(envelope.value(), the_case);
     verdict = bind_claims(std::move(verdict), envelope.value().claims);
     verdict = bind_channel(std::move(verdict), {copy_of(certificate.spki()), {}, {}});
+  } else if (legacy) {
+    verdict = judge_legacy(certificate, *legacy, the_case);
   } else {
     return refused(Rule::certificate, "a certificate without evidence",
                    "the extension 2.23.133.5.4.9");
