@@ -55,8 +55,7 @@ class Server:
             if key == "url":
                 break
         else:
-            self.process.wait()
-            self._drain.join()
+            self.stop()
             raise RuntimeError("cloisterd did not start: " + "".join(self.errors))
         self.url = printed["url"]
         self.pin = printed["pin"]
