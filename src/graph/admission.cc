@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "graph/canonical.h"
+#include "graph/cost/cost.h"
 #include "graph/findings.h"
 #include "graph/limits.h"
 #include "graph/onnx/decode.h"
 #include "graph/onnx/encode.h"
-#include "graph/onnx/tensor_content.h"
 #include "graph/rules/operators.h"
 #include "graph/rules/rules.h"
 #include "graph/rules/signature.h"
@@ -55,6 +55,8 @@ AdmissionVerdict GraphAdmission::admit(Bytes upload) const {
   Signature signature = signature_of(model.graph, findings);
   if (!findings.empty()) return std::move(findings).take();
 
+  ModelCost cost = measure_cost(model, upload.size(), budget_, findings);
+  if (!findings.empty()) return std::move(findings).take();
   CanonicalWeights weights = place_weights(model, findings);
   if (!findings.empty()) return std::move(findings).take();
   auto graph = encode_model(model, weights.places);
@@ -63,12 +65,7 @@ AdmissionVerdict GraphAdmission::admit(Bytes upload) const {
                 "without its large initializers the model has more than " +
                     std::to_string(kCanonicalGraphBytesMax) + " bytes");
   }
-  ModelCost cost;
-  cost.nodes = model.graph.nodes.size();
   cost.weights_bytes = weights.bytes;
-  for (const Tensor& tensor : model.graph.initializers) {
-    cost.parameters += element_count(tensor).value_or(0);
-  }
   GraphBundle bundle{std::move(*graph), std::move(weights.entries), weights.bytes,
                      std::move(signature)};
   return ValidatedModel(std::move(bundle), std::move(weights.pieces),

@@ -107,7 +107,9 @@ std::string describe_accepted(const ValidatedModel& model) {
     out += "one run: at most " + scaled(cost.multiply_adds) + " multiply-adds and " +
            scaled(cost.activation_bytes) + "B of activations\n";
   } else {
-    out += "one run: not bounded by the graph alone (open extents or data-dependent work)\n";
+    out += "one run: at least " + scaled(cost.multiply_adds) + " multiply-adds and " +
+           scaled(cost.activation_bytes) +
+           "B of activations; open extents or data decide how much more\n";
   }
   out += "operators";
   for (const auto& [name, count] : operators_of(model.bundle())) {

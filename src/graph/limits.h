@@ -34,6 +34,8 @@ inline constexpr std::int64_t kClassesMax = 1 << 20;        ///< classes or targ
 
 inline constexpr std::uint64_t kWeightInlineBytesMax = 1023;      ///< larger ones leave the graph
 inline constexpr std::uint64_t kConvertedBytesMax = 256ULL << 20; ///< weights stored as varints
+inline constexpr std::uint64_t kFoldedBytesMax = 128ULL << 20;    ///< constants that nodes make
+inline constexpr std::uint64_t kInferenceStepsMax = 1U << 19;     ///< nodes looked at, loops again
 inline constexpr std::uint64_t kSparseDenseBytesMax = 64ULL << 20; ///< of one sparse tensor
 inline constexpr std::uint64_t kCanonicalGraphBytesMax = 256ULL << 20;
 

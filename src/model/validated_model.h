@@ -20,9 +20,9 @@ struct ModelCost {
   std::uint64_t parameters = 0;
   std::uint64_t nodes = 0;
   std::uint64_t weights_bytes = 0;
-  std::uint64_t activation_bytes = 0;   ///< upper bound where shapes are known, else 0
-  std::uint64_t multiply_adds = 0;      ///< the same
-  bool bounded = false;                 ///< whether both of the above bound every run
+  std::uint64_t activation_bytes = 0;   ///< all values that nodes make, none freed
+  std::uint64_t multiply_adds = 0;
+  bool bounded = false;  ///< whether both bound every run; else they take open extents as 1
 };
 
 /// A model that admission accepted: our own canonical encoding, and the weights still where the

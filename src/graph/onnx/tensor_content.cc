@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <utility>
 
 #include "base/bytes.h"
@@ -173,6 +174,23 @@ ByteVector converted(const Tensor& tensor) {
     }
   });
   return bytes;
+}
+
+std::vector<float> small_reals(const Tensor& tensor, std::size_t max) {
+  std::vector<float> values;
+  const auto count = element_count(tensor);
+  if (tensor.type != OnnxType::f32 || !count || *count > max) return values;
+  const auto view = raw_view(tensor);
+  const ByteVector own = view ? ByteVector{} : converted(tensor);
+  const Bytes bytes = view ? *view : Bytes(own);
+  for (std::size_t at = 0; at + sizeof(float) <= bytes.size(); at += sizeof(float)) {
+    std::uint32_t bits = 0;
+    for (std::size_t i = sizeof bits; i-- > 0;) {
+      bits = (bits << 8) | std::to_integer<std::uint32_t>(bytes[at + i]);
+    }
+    values.push_back(std::bit_cast<float>(bits));
+  }
+  return values;
 }
 
 std::optional<std::vector<std::int64_t>> small_integers(const Tensor& tensor, std::size_t max) {

@@ -53,4 +53,7 @@ void for_each_int64(const Tensor& tensor, Visit&& visit) {
 /// nothing for other types and larger tensors.
 std::optional<std::vector<std::int64_t>> small_integers(const Tensor& tensor, std::size_t max);
 
+/// The same for float32; empty for other types and larger tensors.
+std::vector<float> small_reals(const Tensor& tensor, std::size_t max);
+
 }  // namespace cloister
