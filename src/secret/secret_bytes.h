@@ -20,6 +20,7 @@ class RevealToken {
   friend class StoreKeys;        // vault: keys wrapped into the sealed catalogue
   friend class TokenMint;        // access: a new token shown once, a presented one hashed
   friend class BundleReader;     // vault, engine: the opened graph segment
+  friend class ClientSession;    // client: a token into the requests to a verified server
   friend struct SecretForTest;   // tests
   RevealToken() = default;
 };

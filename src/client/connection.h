@@ -1,0 +1,87 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/files.h"
+#include "base/result.h"
+
+namespace cloister {
+
+/// A body of at most so many bytes is sent without asking first.
+inline constexpr std::uint64_t kUnaskedBytesMax = 1U << 20;
+
+/// Where a server is. `host` is a name or a numeric address, IPv6 without its brackets.
+struct ServerUrl {
+  std::string host;
+  std::uint16_t port = 443;
+};
+/// Reads `https://HOST[:PORT]` with nothing after it but `/`. Fails: `invalid`.
+Result<ServerUrl> parse_server_url(std::string_view url);
+
+struct ClientHeader {
+  std::string name;  ///< of an answer: in lower case
+  std::string value;
+};
+
+/// A request without its body. `target` begins with `/` and is percent-encoded.
+struct ClientRequest {
+  std::string method;
+  std::string target;
+  std::vector<ClientHeader> headers;  ///< without host and content-length
+};
+
+/// What a request carries: bytes in memory, or the whole of a file. Both stay the caller's.
+struct ClientBody {
+  Bytes memory;
+  const File* file = nullptr;
+  /// Called as bytes are sent, with how many were and how many there are.
+  std::function<void(std::uint64_t sent, std::uint64_t total)> progress;
+};
+
+struct ClientResponse {
+  int status = 0;
+  std::vector<ClientHeader> headers;
+  std::string body;
+
+  /// The first header of that lower-case name.
+  std::optional<std::string_view> header(std::string_view name) const noexcept;
+};
+
+struct ConnectionSettings {
+  std::chrono::seconds connect_time_max{15};  ///< for one address, handshake included
+  std::chrono::seconds stall_time_max{330};   ///< without a byte either way
+};
+
+/// One TLS 1.3 connection with HTTP/1.1 on it, used from one thread. Whose it is has not been
+/// checked: ClientSession does that. After any failure it is of no more use.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  /// The certificate that the peer showed, whose key it has, in DER.
+  virtual const ByteVector& peer_certificate() const noexcept = 0;
+  /// RFC 9266: the same at both ends of this connection and nowhere else.
+  virtual const std::array<std::byte, 32>& tls_exporter() const noexcept = 0;
+  /// Sends one request and reads its answer. With a body past kUnaskedBytesMax, waits for the
+  /// server's agreement (100-continue) before sending any of it, and takes an early refusal for
+  /// the answer.
+  /// Fails: `unavailable` (the connection broke or stalled), `too_large` for an answer past
+  /// `answer_bytes_max`, `corrupt` for one that is no HTTP, `io` where the file cannot be read.
+  virtual Result<ClientResponse> exchange(const ClientRequest& request, const ClientBody& body,
+                                          std::uint64_t answer_bytes_max) = 0;
+};
+
+/// Connects, with the handshake done and no application byte sent. The caller ignores SIGPIPE.
+/// Fails: `unavailable`, the Detail says why. Implemented by client/tls.
+Result<std::unique_ptr<Connection>> connect_tls(const ServerUrl& url,
+                                                const ConnectionSettings& settings);
+
+}  // namespace cloister

@@ -1,0 +1,107 @@
+#include "client/session.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "crypto/x509.h"
+#include "encoding/base64.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::uint64_t kAnswerBytesMax = 8ULL << 30;
+constexpr std::uint64_t kAttestationBytesMax = 1ULL << 20;
+constexpr std::size_t kNonceBytes = 32;
+constexpr std::size_t kFilePieceBytes = 1U << 20;
+
+/// Asks for evidence that is fresh and bound to this connection.
+Result<Verdict> fresh_verdict(Connection& connection, const TrustSettings& trust,
+                              const Clock& clock, Entropy& entropy) {
+  CLOISTER_ASSIGN(const Certificate certificate,
+                  Certificate::parse(connection.peer_certificate()));
+  ByteVector nonce(kNonceBytes);
+  CLOISTER_TRY(entropy.fill(nonce));
+  const ClientRequest request{"GET", "/v2/attestation?nonce=" + base64url_encode(nonce), {}};
+  CLOISTER_ASSIGN(const ClientResponse response,
+                  connection.exchange(request, {}, kAttestationBytesMax));
+  if (response.status != 200) {
+    return Error{Code::unavailable, "client.attestation",
+                 Detail("the server does not attest itself now (status " +
+                        std::to_string(response.status) + ")")};
+  }
+  const Channel channel{copy_of(certificate.spki()), nonce, copy_of(connection.tls_exporter())};
+  return verify_answer(response.body, channel, trust.endorsements, trust.policy, clock.utc());
+}
+
+}  // namespace
+
+Result<OpenedSession> ClientSession::open(const ServerUrl& url, const TrustSettings& trust,
+                                          const Clock& clock, Entropy& entropy) {
+  CLOISTER_ASSIGN(std::unique_ptr<Connection> connection, connect_tls(url, {}));
+  OpenedSession opened;
+  opened.verdict = verify_certificate(connection->peer_certificate(), trust.endorsements,
+                                      trust.policy, clock.utc());
+  if (!opened.verdict.accepted()) return opened;
+  CLOISTER_ASSIGN(opened.verdict, fresh_verdict(*connection, trust, clock, entropy));
+  if (!opened.verdict.accepted()) return opened;
+  opened.session.reset(new ClientSession(std::move(connection)));
+  return opened;
+}
+
+Result<ClientResponse> ClientSession::send(ClientRequest request, const ClientBody& body) {
+  if (!token_.empty()) {
+    std::string value = "Bearer ";
+    value += text_of(token_.reveal(RevealToken()));
+    request.headers.push_back({"authorization", std::move(value)});
+  }
+  auto response = connection_->exchange(request, body, kAnswerBytesMax);
+  if (!token_.empty()) {
+    wipe(std::as_writable_bytes(std::span(request.headers.back().value)));
+  }
+  return response;
+}
+
+Result<ClientResponse> ClientSession::upload(const std::string& model, const std::string& version,
+                                             const ClientBody& body) {
+  CLOISTER_CHECK(body.file != nullptr);
+  CLOISTER_ASSIGN(const Sha256Digest digest, sha256_of_file(*body.file));
+  ClientRequest request;
+  request.method = "PUT";
+  request.target =
+      "/v2/models/" + percent_encoded(model) + "/versions/" + percent_encoded(version);
+  request.headers = {{"content-type", "application/octet-stream"},
+                     {"content-digest", "sha-256=:" + base64_encode(digest) + ":"}};
+  return send(std::move(request), body);
+}
+
+std::string percent_encoded(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+  std::string encoded;
+  for (const char each : text) {
+    if (kPlain.find(each) != std::string_view::npos) {
+      encoded += each;
+      continue;
+    }
+    const auto value = static_cast<unsigned char>(each);
+    encoded += {'%', kDigits[value >> 4], kDigits[value & 15]};
+  }
+  return encoded;
+}
+
+Result<Sha256Digest> sha256_of_file(const File& file) {
+  CLOISTER_ASSIGN(const std::uint64_t size, file.size());
+  Sha256Stream stream;
+  ByteVector piece(std::min<std::uint64_t>(size, kFilePieceBytes));
+  for (std::uint64_t at = 0; at < size; at += piece.size()) {
+    const MutableBytes next =
+        MutableBytes(piece).first(std::min<std::uint64_t>(size - at, piece.size()));
+    CLOISTER_TRY(file.read_at(at, next));
+    stream.update(next);
+  }
+  return stream.finish();
+}
+
+}  // namespace cloister

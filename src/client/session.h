@@ -1,0 +1,66 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "client/connection.h"
+#include "secret/secret_bytes.h"
+#include "verifier/verifier.h"
+
+namespace cloister {
+
+/// Whom to trust, and what third parties publish about the platform.
+struct TrustSettings {
+  Policy policy;
+  Endorsements endorsements;
+};
+
+struct OpenedSession;
+
+/// A connection to a server whose evidence was accepted. There is no other way to get one, so a
+/// token or a tensor cannot reach a server that was not verified.
+class ClientSession {
+ public:
+  /// Connects, judges the certificate's evidence before any application byte is sent, then asks
+  /// on the same connection for fresh evidence over a nonce and the channel, and judges that.
+  /// Fails: `unavailable` where the server cannot be reached; `corrupt` where it does not answer
+  /// as one of ours does. A refusal is no failure: it is in the verdict.
+  static Result<OpenedSession> open(const ServerUrl& url, const TrustSettings& trust,
+                                    const Clock& clock, Entropy& entropy);
+
+  /// Sent with every request from now on, as a bearer token.
+  void use_token(SecretBytes token) noexcept { token_ = std::move(token); }
+
+  /// Fails as Connection::exchange does; an error answer of the server is no failure here.
+  Result<ClientResponse> send(ClientRequest request, const ClientBody& body = {});
+
+  /// Uploads a model: its SHA-256 first, then its bytes, which the server compares. The progress
+  /// of `body` is told of sending alone.
+  Result<ClientResponse> upload(const std::string& model, const std::string& version,
+                                const ClientBody& body);
+
+ private:
+  explicit ClientSession(std::unique_ptr<Connection> connection) noexcept
+      : connection_(std::move(connection)) {}
+
+  std::unique_ptr<Connection> connection_;
+  SecretBytes token_;
+};
+
+/// What came of opening a session: why it was accepted or refused, and the session if it was.
+struct OpenedSession {
+  Verdict verdict;
+  std::unique_ptr<ClientSession> session;
+};
+
+/// `text` as one segment of a request's target, or as a query's value.
+std::string percent_encoded(std::string_view text);
+
+/// SHA-256 of all of `file`. Fails: `io`.
+Result<Sha256Digest> sha256_of_file(const File& file);
+
+}  // namespace cloister
