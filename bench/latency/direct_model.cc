@@ -20,7 +20,8 @@ ByteVector cheap_model() {
   std::string weights(3 * kClasses * sizeof(float), '\0');
   for (std::size_t i = 2; i < weights.size(); i += 4) weights[i] = static_cast<char>(i % 97);
   return onnx_model(OnnxGraph{
-      {onnx_node("GlobalAveragePool", {"input"}, {"pooled"}), onnx_node("Flatten", {"pooled"}, {"flat"}),
+      {onnx_node("GlobalAveragePool", {"input"}, {"pooled"}),
+       onnx_node("Flatten", {"pooled"}, {"flat"}),
        onnx_node("MatMul", {"flat", "w"}, {"output"})},
       {onnx_tensor("w", OnnxType::f32, {3, kClasses}, weights)},
       {onnx_value("input", OnnxType::f32, {1, 3, 224, 224})},

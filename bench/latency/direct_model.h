@@ -9,7 +9,8 @@
 namespace cloister {
 
 /// A model with a ResNet-50's input and output, float32 [1,3,224,224] to [1,1000], that computes
-/// almost nothing: pooling, then a product of 3 by 1000. Names as in bench/suite: `input`, `output`.
+/// almost nothing: pooling, then a product of 3 by 1000. Names as in bench/suite: `input` and
+/// `output`.
 ByteVector cheap_model();
 
 /// ONNX Runtime called directly, by its C interface: one session over a model's bytes, one thread,

@@ -120,7 +120,8 @@ int run(const std::vector<std::string>& arguments) {
   std::string token = read_file(arguments[4].c_str());
   while (!token.empty() && token.back() == '\n') token.pop_back();
 
-  const BareServer floor_server(kRequestBytes, kAnswerBytes);  // forks: before the runtime's threads
+  // Forks, hence before the runtime has threads.
+  const BareServer floor_server(kRequestBytes, kAnswerBytes);
   const std::string model = read_file(arguments[0].c_str());
   const std::vector<float> pixels = image();
   const std::string body = npy(pixels);

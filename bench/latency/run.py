@@ -80,7 +80,8 @@ def main():
         subprocess.run([program, "model", cheap], check=True)
         with tools.Server(arguments.programs, folder / "store") as server:
             upload(tools, server, "cheap", cheap.read_bytes())
-            above = report("cheap model", rounds_of(program, server, folder, cheap, "cheap", rounds))
+            above = report("cheap model",
+                           rounds_of(program, server, folder, cheap, "cheap", rounds))
             if arguments.model:
                 upload(tools, server, "real", arguments.model.read_bytes())
                 report(arguments.model.name, rounds_of(program, server, folder, arguments.model,

@@ -20,6 +20,7 @@ from support.server import Server  # noqa: E402
 
 MIB = 1 << 20
 INTERVAL = 0.05
+SEALED = '"change":"sealed"'
 
 
 def children_of(pid):
@@ -71,7 +72,7 @@ class Sampler:
 def watch_for_seal(server, sampler, stop):
     """The server says in its log when the sealed file is complete: the trial load comes next."""
     while not stop.is_set():
-        if any('"change":"sealed"' in line for line in list(server.errors)):
+        if any(SEALED in line for line in list(server.errors)):
             sampler.phase = "trial load"
             return
         stop.wait(0.005)
@@ -115,9 +116,9 @@ def main():
             assert len(answer.content) > 1000
             sampler.stop()
             sealed = json.loads(
-                next(line for line in server.errors if '"change":"sealed"' in line))["took_us"] / 1e6
-    print(f"model: {name}, {size} bytes; uploaded in {uploaded:.1f} s, of which hashing, validating "
-          f"and sealing {sealed:.1f} s; first answer after {answered:.1f} s")
+                next(line for line in server.errors if SEALED in line))["took_us"] / 1e6
+    print(f"model: {name}, {size} bytes; uploaded in {uploaded:.1f} s, of which hashing, "
+          f"validating and sealing {sealed:.1f} s; first answer after {answered:.1f} s")
     for phase, peak in sampler.peaks.items():
         print(f"{phase}: peak {peak / MIB:.0f} MiB in {sampler.counts[phase]} samples "
               f"({peak / size:.2f} times the model)")

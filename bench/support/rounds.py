@@ -15,11 +15,12 @@ def quartiles(values):
 def describe(name, values, unit, scale=1.0, digits=3):
     """One line: the median and the quartiles around it."""
     first, middle, third = (value * scale for value in quartiles(values))
-    return f"{name}: {middle:.{digits}f} {unit} (quartiles {first:.{digits}f} to {third:.{digits}f})"
+    spread = f"quartiles {first:.{digits}f} to {third:.{digits}f}"
+    return f"{name}: {middle:.{digits}f} {unit} ({spread})"
 
 
 def interleaved(subjects, rounds, seed=1):
-    """Calls each of `subjects` (name: function that returns a number) once a round, in random order.
+    """Calls each of `subjects` (name: function to a number) once a round, in random order.
 
     Returns the numbers by name, round by round, so that they can be compared in pairs.
     """

@@ -336,7 +336,8 @@ TEST_F(HttpsServerTest, ContinuesThenTakesTheBody) {
   start();
   TlsClient client(port());
   const std::string body = pattern(100000);
-  client.send("PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\nexpect: 100-continue\r\n\r\n");
+  client.send("PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n"
+              "expect: 100-continue\r\n\r\n");
   EXPECT_EQ(client.receive()->status, 100);
   client.send(body);
   EXPECT_EQ(client.receive()->body, body);
