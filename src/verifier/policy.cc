@@ -217,11 +217,26 @@ Status read_pcrs(const JsonValue& object, Policy& policy) {
       });
 }
 
+Status read_selection(const JsonValue& value, Policy& policy) {
+  if (!value.is_array() || value.items().size() > kPcrCount) {
+    return wrong("pcr_selection", "a list of PCR numbers");
+  }
+  policy.pcr_selection.clear();
+  for (const JsonValue& item : value.items()) {
+    CLOISTER_ASSIGN(const std::uint64_t number,
+                    read_number("pcr_selection", item, kPcrCount - 1));
+    policy.pcr_selection.insert(static_cast<unsigned>(number));
+  }
+  return Done{};
+}
+
 Status read_tpm(const JsonValue& object, Policy& policy) {
   return for_each_key(
       object, "tpm", [&](const std::string& key, const JsonValue& value) -> Result<bool> {
         if (key == "pcrs") {
           CLOISTER_TRY(read_pcrs(value, policy));
+        } else if (key == "pcr_selection") {
+          CLOISTER_TRY(read_selection(value, policy));
         } else if (key == "ak_names") {
           CLOISTER_ASSIGN(policy.ak_names, read_values(key, value, 34, 32));
         } else if (key == "allow_alone") {
@@ -378,7 +393,12 @@ std::string policy_template() {
   },
 
   "//tpm": "Pin pcrs, like {\"4\": [\"...\"]}, and ak_names. Alone it shows no enclave.",
-  "tpm": {"pcrs": {}, "ak_names": [], "allow_alone": false},
+  "tpm": {
+    "pcr_selection": [0, 1, 2, 3, 4, 5, 6, 7],
+    "pcrs": {},
+    "ak_names": [],
+    "allow_alone": false
+  },
 
   "//intel": "Accepted statuses; a time says until when, null for good.",
   "intel": {

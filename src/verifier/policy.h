@@ -59,9 +59,12 @@ struct Policy {
   std::uint32_t vmpl_max = 0;
   bool allow_vlek = true;
   bool allow_migration_agent = false;
-  /// TPM: PCR number to the accepted SHA-256 values. The quote must select all of these.
+  /// TPM: PCRs of the SHA-256 bank that a quote must at least select: by default the boot chain.
+  std::set<unsigned> pcr_selection{0, 1, 2, 3, 4, 5, 6, 7};
+  /// PCR number to the accepted values. The quote must select all of these too.
   std::map<unsigned, std::vector<ByteVector>> pcrs;
-  std::vector<ByteVector> ak_names;       ///< accepted attestation keys, 34 bytes each
+  /// Accepted attestation keys: names of 34 bytes, or SHA-256 of an SPKI.
+  std::vector<ByteVector> ak_names;
   std::vector<ByteVector> simulated;      ///< simulated measurements, 32 bytes each
 
   std::vector<ByteVector> configuration;  ///< accepted digests, 32 bytes each

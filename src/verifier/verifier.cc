@@ -74,9 +74,26 @@ Verdict judge_envelope(const EvidenceEnvelope& envelope, const Case& the_case) {
     case EvidenceKind::simulated: return judge_simulated(envelope.evidence);
     case EvidenceKind::sgx:
     case EvidenceKind::tdx: return judge_quote(envelope.evidence, the_case);
+    case EvidenceKind::snp: {
+      const Endorsements all =
+          with_certificate_table(the_case.endorsements, envelope.endorsements);
+      return judge_snp(envelope.evidence,
+                       {all, the_case.policy, the_case.anchors, the_case.now});
+    }
     default: break;
   }
-  return refused(Rule::unsupported, name_of(envelope.kind), "a kind that this build judges");
+  const auto files = read_evidence_files(envelope.evidence);
+  if (!files.ok()) {
+    return refused(Rule::format, "evidence that does not parse", "a CBOR map of byte strings");
+  }
+  if (envelope.kind == EvidenceKind::tpm) {
+    return judge_tpm(tpm_evidence_of(files.value(), "quote"), the_case);
+  }
+  const Verdict verdict = judge_azure(azure_evidence_of(files.value()), the_case);
+  if (verdict.kind != envelope.kind) {
+    return refused(Rule::kind, name_of(verdict.kind), name_of(envelope.kind));
+  }
+  return verdict;
 }
 
 Verdict bind_claims(Verdict verdict, Bytes claims) {

@@ -54,8 +54,9 @@ struct RecordedEvidence {
   /// PEM) or an answer of `GET /v2/attestation`; several are what lies in one folder: a report
   /// and its VCEK, a TPM quote with signature, key and PCRs, an Azure bundle.
   std::map<std::string, ByteVector> files;
-  /// Of several quotes in one folder, the one whose files begin with this ("quote_ecc").
-  std::string stem;
+  /// The file to judge, or how its name begins ("quote_ecc", "v2_milan.report"); may be empty
+  /// where there is only one.
+  std::string name;
   /// The nonce that the TPM quote should hold; not checked when absent.
   std::optional<ByteVector> nonce;
 };
