@@ -104,23 +104,31 @@ Status for_each_segment(const SegmentWork& work, const File& file, const Version
 
 }  // namespace
 
+Status read_version_into(const SegmentWork& work, const File& file, const VersionEntry& entry,
+                         MutableBytes graph, MutableBytes weights) {
+  if (graph.size() != entry.graph.bytes || weights.size() != entry.weights.bytes) {
+    return Error{Code::invalid, "vault.open.memory"};
+  }
+  return for_each_segment(work, file, entry, [&](const SegmentSource& source) {
+    const MutableBytes plaintext = source.segment == Segment::graph ? graph : weights;
+    const auto read = [&](std::uint64_t index) {
+      return read_chunk(source, index, plaintext.subspan(index * kChunkBytes,
+                                                         chunk_size(source.bytes, index)));
+    };
+    return for_each_in_parallel(chunk_count(source.bytes), work.threads, read);
+  });
+}
+
 Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
                                     const VersionEntry& entry) {
   OpenedSegments opened;
-  const auto read_all = [&](const SegmentSource& source) -> Status {
-    if (source.bytes == 0) return Done{};
-    CLOISTER_ASSIGN(PrivateMemory memory, PrivateMemory::reserve(source.bytes));
-    const MutableBytes plaintext = memory.bytes();
-    const Status read = for_each_in_parallel(
-        chunk_count(source.bytes), work.threads, [&](std::uint64_t index) {
-          return read_chunk(source, index, plaintext.subspan(index * kChunkBytes,
-                                                             chunk_size(source.bytes, index)));
-        });
-    CLOISTER_TRY(read);
-    (source.segment == Segment::graph ? opened.graph : opened.weights) = std::move(memory);
-    return Done{};
-  };
-  CLOISTER_TRY(for_each_segment(work, file, entry, read_all));
+  if (entry.graph.bytes > 0) {
+    CLOISTER_ASSIGN(opened.graph, PrivateMemory::reserve(entry.graph.bytes));
+  }
+  if (entry.weights.bytes > 0) {
+    CLOISTER_ASSIGN(opened.weights, PrivateMemory::reserve(entry.weights.bytes));
+  }
+  CLOISTER_TRY(read_version_into(work, file, entry, opened.graph.bytes(), opened.weights.bytes()));
   return opened;
 }
 

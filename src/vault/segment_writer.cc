@@ -2,6 +2,7 @@
 
 #include "base/byte_writer.h"
 #include "base/limits.h"
+#include "vault/early_sync.h"
 #include "vault/parallel.h"
 #include "vault/segments.h"
 
@@ -50,6 +51,7 @@ Bytes chunk_plaintext(const SegmentContent& content, std::uint64_t offset, std::
 struct SegmentTarget {
   const SegmentWork& work;
   File& file;
+  EarlySync& sync;
   const FileId& id;
   Segment segment;
   std::uint64_t at;
@@ -73,6 +75,7 @@ Result<ChunkSeal> write_chunk(const SegmentTarget& target, const SegmentContent&
                                chunk_associated(target.id, target.segment, number, last),
                                plaintext, sealed));
   CLOISTER_TRY(target.file.write_at(target.at + offset, sealed));
+  target.sync.wrote(size);
   return seal;
 }
 
@@ -122,10 +125,11 @@ Status write_version(const SegmentWork& work, Entropy& entropy, File& file, Vers
   entry.graph.bytes = graph.bytes;
   entry.weights.bytes = weights.bytes;
   const FileLayout layout = layout_of(graph.bytes, weights.bytes);
+  EarlySync sync(file, layout.end);
   const auto write = [&](Segment segment, std::uint64_t at, const SegmentContent& content)
       -> Result<std::vector<ChunkSeal>> {
     CLOISTER_ASSIGN(SecretBytes key, work.keys.segment_key(entry, segment));
-    return write_segment({work, file, entry.file, segment, at, std::move(key)}, content);
+    return write_segment({work, file, sync, entry.file, segment, at, std::move(key)}, content);
   };
   CLOISTER_ASSIGN(const auto graph_seals, write(Segment::graph, layout.graph_at, graph));
   CLOISTER_ASSIGN(const auto weight_seals, write(Segment::weights, layout.weights_at, weights));
@@ -138,6 +142,7 @@ Status write_version(const SegmentWork& work, Entropy& entropy, File& file, Vers
                                   encode_table(graph_seals, weight_seals)));
   entry.table = sha256(table);
   entry.record.stored_bytes = layout.end;
+  CLOISTER_TRY(sync.finish());
   CLOISTER_TRY(file.write_at(0, header));
   CLOISTER_TRY(file.write_at(kVersionHeaderBytes, table));
   return file.sync();

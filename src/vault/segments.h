@@ -43,6 +43,11 @@ struct OpenedSegments {
 Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
                                     const VersionEntry& entry);
 
+/// The same into memory of the caller's, whose sizes are the segments'. What is there after a
+/// failure may not be used. Fails: `invalid` for other sizes, else as above.
+Status read_version_into(const SegmentWork& work, const File& file, const VersionEntry& entry,
+                         MutableBytes graph, MutableBytes weights);
+
 /// Reads and verifies as `read_version` in "full" mode does, keeping one chunk for each thread.
 Status verify_version(const SegmentWork& work, const File& file, const VersionEntry& entry);
 

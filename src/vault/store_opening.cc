@@ -146,6 +146,8 @@ Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretB
     CLOISTER_TRY(require_store(parts, create));
     CLOISTER_TRY(initialise(parts, entropy, *store.aeads, root_secret, settings));
   }
+  // The store may have been made by a start that failed just before this.
+  CLOISTER_TRY(parts.files.sync_folder(""));
   CLOISTER_ASSIGN(StoreIdentity identity, read_identity(parts.files, *store.aeads, root_secret));
   if (identity.anchor != parts.anchor.kind()) {
     return explained(Code::invalid, "vault.store.anchor",

@@ -147,8 +147,7 @@ class SealedVault final : public Vault {
     // After a failure that leaves the disk unknown, the next start decides about the file.
     if (changed.ok() || store_.files->stuck()) version->settle();
     CLOISTER_TRY(changed);
-    const Status moved = parts_.files.rename(staging_path(file), version_path(file));
-    static_cast<void>(moved.ok());  // it is read where it is, and moved at the next start
+    move_to_versions(file);
     return anchor_result_;
   }
 
@@ -242,7 +241,19 @@ class SealedVault final : public Vault {
     const Status written = write_version(work_, *entropy_, *file, entry, graph_content, weights);
     wipe(graph);
     CLOISTER_TRY(written);
+    // A move must be durable where it leads before it is where it came from.
+    const MutexLock lock(folders_mutex_);
+    if (moved_) CLOISTER_TRY(parts_.files.sync_folder("versions"));
+    moved_ = false;
     return parts_.files.sync_folder("staging");
+  }
+
+  /// Not durable yet, which does no harm: a start moves again what it finds in `staging`, and
+  /// what cannot be moved is read where it is.
+  void move_to_versions(const FileId& file) {
+    const MutexLock lock(folders_mutex_);
+    const Status renamed = parts_.files.rename(staging_path(file), version_path(file));
+    moved_ = moved_ || renamed.ok();
   }
 
   /// Makes `change` durable and then current. On failure nothing has changed. What the anchor
@@ -301,6 +312,8 @@ class SealedVault final : public Vault {
   SegmentWork work_;
   Mutex write_mutex_;
   Status anchor_result_ GUARDED_BY(write_mutex_) = Done{};
+  Mutex folders_mutex_;
+  bool moved_ GUARDED_BY(folders_mutex_) = false;  ///< since `versions` was synced
   mutable Mutex state_mutex_;
   std::shared_ptr<const Catalogue> state_ GUARDED_BY(state_mutex_);
   std::atomic<std::uint64_t> epoch_;

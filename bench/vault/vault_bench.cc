@@ -1,0 +1,257 @@
+// The vault's times beside the same work done bare, as lines of "name nanoseconds" for run.py.
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "base/check.h"
+#include "base/posix/posix_clock.h"
+#include "base/posix/posix_entropy.h"
+#include "base/posix/posix_files.h"
+#include "support/sample_model.h"
+#include "vault/bare.h"
+#include "vault/segments.h"
+#include "vault/vault.h"
+
+namespace cloister {
+namespace {
+
+constexpr unsigned kThreads = 2;
+
+struct Parts {
+  std::unique_ptr<Files> files;
+  PosixEntropy entropy;
+  PosixClock clock;
+  NoAnchor anchor;
+};
+
+std::unique_ptr<Vault> open(Parts& parts, IntegrityMode mode, bool create = false,
+                            AeadChoice aead = AeadChoice::fastest) {
+  VaultSettings settings;
+  settings.threads = kThreads;
+  settings.integrity = mode;
+  settings.aead = aead;
+  auto vault = open_vault({*parts.files, parts.entropy, parts.clock, parts.anchor},
+                          SecretBytes(ByteVector(32, std::byte{1})), settings, create);
+  CLOISTER_CHECK(vault.ok());
+  return std::move(vault).value();
+}
+
+VersionRef ref(std::uint64_t number) { return {{{"bench"}, "model"}, {number}}; }
+
+VersionRecord record(std::uint64_t number, const SampleModel& sample) {
+  VersionRecord made;
+  made.ref = ref(number);
+  made.signature = sample.model().bundle().signature;
+  return made;
+}
+
+void timed(const char* name, const Clock& clock, const std::function<void()>& work) {
+  const SteadyTime start = clock.steady();
+  work();
+  const auto took = clock.steady() - start;
+  std::printf("%s %lld\n", name,
+              static_cast<long long>(std::chrono::nanoseconds(took).count()));
+  std::fflush(stdout);
+}
+
+PrivateMemory memory_of(std::size_t size) { return PrivateMemory::reserve(size).value(); }
+
+/// Removes `folder`'s files from the page cache; what is dirty must have been synced.
+void drop_cache(const std::string& folder, Files& files, const char* below) {
+  const auto entries = files.list(below).value();
+  for (const FolderEntry& entry : entries) {
+    if (entry.kind != FileKind::regular) continue;
+    const std::string path = folder + "/" + below + "/" + entry.name;
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    CLOISTER_CHECK(file >= 0);
+    CLOISTER_CHECK(::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
+    ::close(file);
+  }
+}
+
+/// Reads the one version's file with two threads, `step` bytes at a time, into reused buffers.
+void read_bare(const std::string& path, std::size_t step, int flags) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
+  CLOISTER_CHECK(file >= 0);
+  const auto lane = [&](std::size_t first) {
+    PrivateMemory buffer = memory_of(step);
+    for (std::size_t at = first * step;; at += kThreads * step) {
+      const auto count = ::pread(file, buffer.bytes().data(), step, static_cast<off_t>(at));
+      if (count <= 0) break;
+    }
+  };
+  {
+    const std::jthread other([&] { lane(1); });
+    lane(0);
+  }
+  ::close(file);
+}
+
+void bench_model(const std::string& folder, std::size_t megabytes, int rounds) {
+  Parts parts{open_posix_files(folder, IfAbsent::create).value(), {}, {}, {}};
+  const auto aeads = make_aeads(AeadChoice::fastest, parts.clock).value();
+  std::printf("cipher_%s 0\n", aeads->name());
+  const SampleModel sample(1, 100'000, megabytes * 1'000'000);
+  CLOISTER_CHECK(parts.files->make_folder("bare").ok());
+  std::uint64_t number = 0;
+  for (int round = 0; round < rounds; ++round) {
+    Parts store{open_posix_files(folder + "/store", IfAbsent::create).value(), {}, {}, {}};
+    std::optional<BareFile> bare;
+    timed("seal_bare", parts.clock, [&] {
+      bare = BareFile::seal(*parts.files, "bare/file", *aeads, sample.weights(), kThreads);
+    });
+    {
+      const auto vault = open(store, IntegrityMode::tags, round == 0);
+      ++number;
+      timed("seal", parts.clock, [&] {
+        auto staged = vault->stage(record(number, sample), sample.model());
+        CLOISTER_CHECK(staged.ok() && vault->commit(std::move(staged).value()).ok());
+      });
+      timed("open_bare_beside", parts.clock, [&] {
+        PrivateMemory memory = memory_of(sample.weights().size());
+        bare->open(memory.bytes(), kThreads, true);
+      });
+      timed("open_bare_in_place", parts.clock, [&] {
+        PrivateMemory memory = memory_of(sample.weights().size());
+        bare->open(memory.bytes(), kThreads, false);
+      });
+      timed("open_tags", parts.clock,
+            [&] { CLOISTER_CHECK(vault->open_version(ref(number)).ok()); });
+    }
+    {
+      const auto vault = open(store, IntegrityMode::full);
+      timed("open_full", parts.clock,
+            [&] { CLOISTER_CHECK(vault->open_version(ref(number)).ok()); });
+    }
+    {
+      const auto vault = open(store, IntegrityMode::tags, false, AeadChoice::openssl);
+      timed("open_tags_openssl", parts.clock,
+            [&] { CLOISTER_CHECK(vault->open_version(ref(number)).ok()); });
+    }
+    {
+      const auto vault = open(store, IntegrityMode::tags);
+      const std::string file = folder + "/store/versions/" +
+                               store.files->list("versions").value().front().name;
+      drop_cache(folder + "/store", *store.files, "versions");
+      timed("disk_buffered", parts.clock, [&] { read_bare(file, 1U << 20, 0); });
+      timed("disk_direct", parts.clock, [&] { read_bare(file, 4U << 20, O_DIRECT); });
+      drop_cache(folder + "/store", *store.files, "versions");
+      timed("open_cold", parts.clock,
+            [&] { CLOISTER_CHECK(vault->open_version(ref(number)).ok()); });
+      CLOISTER_CHECK(vault->erase(ref(number)).ok());
+    }
+    CLOISTER_CHECK(parts.files->remove("bare/file").ok());
+  }
+}
+
+/// Opening into memory that is already touched, and the peak that opening and sealing add.
+void bench_touched(const std::string& folder, std::size_t megabytes, int rounds) {
+  Parts parts{open_posix_files(folder, IfAbsent::create).value(), {}, {}, {}};
+  const auto aeads = make_aeads(AeadChoice::fastest, parts.clock).value();
+  const StoreKeys keys(*aeads, SecretBytes(ByteVector(32, std::byte{2})));
+  const SegmentWork work{keys, kThreads, IntegrityMode::tags};
+  VersionEntry entry;
+  entry.seeds = SecretBytes(96);
+  PrivateMemory memory = memory_of(megabytes * 1'000'000);
+  for (std::size_t i = 0; i < memory.size(); i += 4096) memory.bytes()[i] = std::byte{1};
+  const SegmentContent weights{memory.size(), {{0, memory.bytes()}}};
+  {
+    const auto file = parts.files->create("touched").value();
+    CLOISTER_CHECK(write_version(work, parts.entropy, *file, entry, {}, weights).ok());
+  }
+  const auto file = parts.files->open_for_reading("touched").value();
+  for (int round = 0; round < rounds; ++round) {
+    timed("open_touched", parts.clock, [&] {
+      CLOISTER_CHECK(read_version_into(work, *file, entry, {}, memory.bytes()).ok());
+    });
+  }
+  CLOISTER_CHECK(parts.files->remove("touched").ok());
+}
+
+long peak_kib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+/// What opening one model takes at its peak; a process of its own, because peaks stay.
+void bench_peak(const std::string& folder) {
+  Parts store{open_posix_files(folder, IfAbsent::fail).value(), {}, {}, {}};
+  const auto vault = open(store, IntegrityMode::tags);
+  const auto versions = vault->versions();
+  CLOISTER_CHECK(!versions.empty());
+  const long before = peak_kib();
+  const auto opened = vault->open_version(versions.front().ref);
+  CLOISTER_CHECK(opened.ok());
+  std::printf("peak_over_model_kib %ld\n",
+              peak_kib() - before - static_cast<long>(opened.value().weights.size() / 1024));
+}
+
+void make_one(const std::string& folder, std::size_t megabytes) {
+  Parts store{open_posix_files(folder, IfAbsent::create).value(), {}, {}, {}};
+  const SampleModel sample(1, 100'000, megabytes * 1'000'000);
+  const auto vault = open(store, IntegrityMode::tags, true);
+  const long before = peak_kib();
+  auto staged = vault->stage(record(1, sample), sample.model());
+  CLOISTER_CHECK(staged.ok() && vault->commit(std::move(staged).value()).ok());
+  std::printf("peak_sealing_kib %ld\n", peak_kib() - before);
+}
+
+/// Fills a store with `count` small versions, and times commits and starts.
+void bench_catalogue(const std::string& folder, std::uint64_t count, int rounds) {
+  Parts store{open_posix_files(folder, IfAbsent::create).value(), {}, {}, {}};
+  const SampleModel sample(1, 200, 256);
+  {
+    const auto vault = open(store, IntegrityMode::tags, true);
+    for (std::uint64_t i = 1; i <= count; ++i) {
+      auto staged = vault->stage(record(i, sample), sample.model());
+      CLOISTER_CHECK(staged.ok() && vault->commit(std::move(staged).value()).ok());
+    }
+  }
+  for (int round = 0; round < rounds; ++round) {
+    std::unique_ptr<Vault> vault;
+    timed("start", store.clock, [&] { vault = open(store, IntegrityMode::tags); });
+    auto staged = vault->stage(record(count + 1 + static_cast<std::uint64_t>(round), sample),
+                               sample.model());
+    CLOISTER_CHECK(staged.ok());
+    timed("commit", store.clock,
+          [&] { CLOISTER_CHECK(vault->commit(std::move(staged).value()).ok()); });
+  }
+}
+
+std::uint64_t number_of(const std::string& text) {
+  std::uint64_t value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  CLOISTER_CHECK(parsed.ec == std::errc() && parsed.ptr == text.data() + text.size());
+  return value;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  if (arguments.size() != 4) {
+    std::fputs("usage: vault_bench model|touched|one|peak|catalogue FOLDER SIZE ROUNDS\n", stderr);
+    return 2;
+  }
+  const std::string& what = arguments[0];
+  const std::string& folder = arguments[1];
+  const std::uint64_t size = number_of(arguments[2]);
+  const int rounds = static_cast<int>(number_of(arguments[3]));
+  if (what == "model") bench_model(folder, size, rounds);
+  if (what == "touched") bench_touched(folder, size, rounds);
+  if (what == "one") make_one(folder, size);
+  if (what == "peak") bench_peak(folder);
+  if (what == "catalogue") bench_catalogue(folder, size, rounds);
+  return 0;
+}
+
+}  // namespace
+}  // namespace cloister
+
+int main(int count, char** arguments) {
+  return cloister::run(std::vector<std::string>(arguments + 1, arguments + count));
+}
