@@ -40,6 +40,7 @@ struct Place {
 class DetailToken {
   friend class ErrorResponse;   // api: the body of an error answer
   friend class ConsoleReport;   // apps: what a command prints to the person who ran it
+  friend class WorkerReply;     // sandbox: a worker's error, on its way to the server
   friend struct DetailForTest;  // tests
   DetailToken() = default;
 };

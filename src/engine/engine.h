@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,18 +23,29 @@ struct EngineModel {
   const GraphBundle* bundle = nullptr;
   Bytes weights;  ///< the weights segment, aligned to kWeightAlignment at least
   GraphForm form = GraphForm::canonical;
+  /// Whether to bring weights into the layout that matrix products like: a copy, and time.
+  bool prepack = true;
 };
 
 /// Ends a run from another thread: set once, never cleared.
 class RunControl {
  public:
   explicit RunControl(std::optional<SteadyTime> deadline = {}) noexcept : deadline_(deadline) {}
+  /// Also cancelled once `*word`, which must outlive this, is `value`: a worker's end of it.
+  RunControl(std::optional<SteadyTime> deadline, const std::atomic<std::uint32_t>* word,
+             std::uint32_t value) noexcept
+      : word_(word), value_(value), deadline_(deadline) {}
   void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
-  bool cancelled() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
+  bool cancelled() const noexcept {
+    return cancelled_.load(std::memory_order_relaxed) ||
+           (word_ != nullptr && word_->load(std::memory_order_relaxed) == value_);
+  }
   std::optional<SteadyTime> deadline() const noexcept { return deadline_; }
 
  private:
   std::atomic<bool> cancelled_{false};
+  const std::atomic<std::uint32_t>* word_ = nullptr;
+  std::uint32_t value_ = 0;
   std::optional<SteadyTime> deadline_;
 };
 

@@ -16,7 +16,6 @@ struct OrtSettings {
   int inter_op_threads = 1;     ///< nodes at a time; 1 to 64
   bool arena = true;            ///< keep freed tensor memory for the next run
   bool memory_pattern = true;   ///< lay one run's tensors out as the last of the same shapes
-  bool prepack = true;          ///< weights in the layout that matrix products want: a copy
 };
 
 /// The engine that runs models in this process, by ONNX Runtime. Its library is opened at this

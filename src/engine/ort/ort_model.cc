@@ -59,10 +59,10 @@ struct Ending {
   }
 };
 
-Status set_options(const OrtRuntime& runtime, const OrtSettings& settings, GraphForm form,
-                   OrtSessionOptions* options) {
+Status set_options(const OrtRuntime& runtime, const OrtSettings& settings,
+                   const EngineModel& model, OrtSessionOptions* options) {
   const OrtFunctions& functions = runtime.functions();
-  const int level = form == GraphForm::optimised ? kOrtOptimiseNothing : kOrtOptimiseAll;
+  const int level = model.form == GraphForm::optimised ? kOrtOptimiseNothing : kOrtOptimiseAll;
   CLOISTER_TRY(runtime.settle(functions.set_optimisation_level(options, level), "ort.level"));
   CLOISTER_TRY(runtime.settle(functions.set_execution_mode(options, kOrtExecuteInOrder),
                               "ort.execution_mode"));
@@ -79,7 +79,7 @@ Status set_options(const OrtRuntime& runtime, const OrtSettings& settings, Graph
   if (!settings.memory_pattern) {
     CLOISTER_TRY(runtime.settle(functions.disable_memory_pattern(options), "ort.pattern"));
   }
-  if (!settings.prepack) {
+  if (!model.prepack) {
     CLOISTER_TRY(runtime.settle(
         functions.set_session_entry(options, "session.disable_prepacking", "1"), "ort.prepack"));
   }
@@ -141,7 +141,7 @@ Result<std::unique_ptr<LoadedModel>> OrtModel::load(std::shared_ptr<const OrtRun
                   library.create<OrtSessionOptions>(functions.create_session_options,
                                                     functions.release_session_options,
                                                     "ort.session_options"));
-  CLOISTER_TRY(set_options(library, settings, model.form, options.get()));
+  CLOISTER_TRY(set_options(library, settings, model, options.get()));
   CLOISTER_TRY(loaded->bind_weights(*options, model));
   OrtSession* session = nullptr;
   CLOISTER_TRY(library.settle(
@@ -149,7 +149,7 @@ Result<std::unique_ptr<LoadedModel>> OrtModel::load(std::shared_ptr<const OrtRun
                                           model.bundle->graph.size(), options.get(), &session),
       "ort.create_session"));
   loaded->session_.reset(session);
-  const bool copies = settings.prepack || model.form == GraphForm::canonical;
+  const bool copies = model.prepack || model.form == GraphForm::canonical;
   loaded->overhead_bytes_ = copies ? model.weights.size() : 0;
   return std::unique_ptr<LoadedModel>(std::move(loaded));
 }

@@ -43,10 +43,11 @@ void RunWatchdog::look() {
   for (Watch* const watch : watches_) {
     if (watch->verdict_ != Watch::Verdict::running) continue;
     const auto deadline = watch->control_.deadline();
-    if (watch->control_.cancelled()) {
-      watch->verdict_ = Watch::Verdict::cancelled;
-    } else if (deadline && clock_.steady() >= *deadline) {
+    // In this order: whoever sees a deadline pass may cancel the run before this thread looks.
+    if (deadline && clock_.steady() >= *deadline) {
       watch->verdict_ = Watch::Verdict::late;
+    } else if (watch->control_.cancelled()) {
+      watch->verdict_ = Watch::Verdict::cancelled;
     } else {
       continue;
     }

@@ -1,0 +1,192 @@
+// A worker that breaks the rules. Which one is told by the name of its model's first input.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sandbox/lane.h"
+#include "sandbox/linux/confine.h"
+#include "sandbox/linux/memory_file.h"
+#include "sandbox/linux/socket.h"
+#include "sandbox/linux/wait_word.h"
+#include "sandbox/linux/worker_process.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::chrono::hours kForever{24};
+
+[[noreturn]] void hang() {
+  static std::atomic<std::uint32_t> never{0};
+  for (;;) wait_on_word(never, 0, kForever);
+}
+
+void await(const Lane& lane, std::uint32_t turn) {
+  const auto& word = lane.head().request_turn;
+  for (std::uint32_t now = word; now != turn; now = word) wait_on_word(word, now, kForever);
+}
+
+void finish(const Lane& lane, std::uint32_t turn) {
+  lane.head().reply_turn = turn;
+  wake_word(lane.head().reply_turn);
+}
+
+/// Tries everything that the door must keep shut; the names of what was not refused.
+std::string open_doors(pid_t server, Bytes weights) {
+  char byte = 0;
+  iovec here{&byte, 1};
+  iovec there{&byte, 1};
+  char* const nothing[] = {nullptr};
+  constexpr int kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
+  void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, kAnonymous, -1, 0);
+  const rlimit more{RLIM_INFINITY, RLIM_INFINITY};
+  const auto weight_page = reinterpret_cast<std::uintptr_t>(weights.data());
+  const std::vector<std::pair<const char*, std::function<long()>>> doors = {
+      {"open", [] { return ::open("/etc/passwd", O_RDONLY); }},
+      {"openat2", [] { return ::syscall(SYS_openat2, AT_FDCWD, "/", nullptr, 0); }},
+      {"memory of self", [] { return ::open("/proc/self/mem", O_RDWR); }},
+      {"socket", [] { return ::socket(AF_INET, SOCK_STREAM, 0); }},
+      {"socketpair", [] { return ::syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, nullptr); }},
+      {"execve", [&] { return ::execve("/bin/true", nothing, nothing); }},
+      {"execveat", [&] { return ::syscall(SYS_execveat, 4, "", nothing, nothing, AT_EMPTY_PATH); }},
+      {"fork", [] { return ::syscall(SYS_fork); }},
+      {"vfork", [] { return ::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0); }},
+      {"clone3", [] { return ::syscall(SYS_clone3, nullptr, 0); }},
+      {"executable mapping",
+       [] {
+         void* const code = ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, kAnonymous, -1, 0);
+         return code == MAP_FAILED ? -1 : 0;
+       }},
+      {"executable page", [&] { return ::mprotect(page, 4096, PROT_READ | PROT_EXEC); }},
+      {"executable key", [&] { return ::syscall(SYS_pkey_mprotect, page, 4096, PROT_EXEC, -1); }},
+      {"writable weights",
+       [&] { return ::syscall(SYS_mprotect, weight_page, 4096, PROT_READ | PROT_WRITE); }},
+      {"kill server", [&] { return ::kill(server, 0); }},
+      {"kill everybody", [] { return ::kill(-1, 0); }},
+      {"signal server", [&] { return ::syscall(SYS_tgkill, server, server, 0); }},
+      {"signal by descriptor", [&] { return ::syscall(SYS_pidfd_open, server, 0); }},
+      {"ptrace", [&] { return ::ptrace(PTRACE_ATTACH, server, nullptr, nullptr); }},
+      {"read server",
+       [&] { return ::syscall(SYS_process_vm_readv, server, &here, 1, &there, 1, 0); }},
+      {"write server",
+       [&] { return ::syscall(SYS_process_vm_writev, server, &here, 1, &there, 1, 0); }},
+      {"memory file", [] { return ::memfd_create("x", 0); }},
+      {"raise limits", [&] { return ::setrlimit(RLIMIT_DATA, &more); }},
+      {"receive", [] { return ::recv(kWorkerSocket, nullptr, 0, MSG_DONTWAIT); }},
+      {"send", [] { return ::send(kWorkerSocket, "x", 1, MSG_NOSIGNAL); }},
+      {"duplicate", [] { return ::dup(kWorkerSocket); }},
+      {"prctl", [] { return ::syscall(SYS_prctl, 4, 1, 0, 0, 0); }},
+      {"unshare", [] { return ::syscall(SYS_unshare, 0x10000000); }},
+      {"mount", [] { return ::syscall(SYS_mount, "none", "/tmp", "tmpfs", 0, nullptr); }},
+      {"io_uring", [] { return ::syscall(SYS_io_uring_setup, 1, nullptr); }},
+      {"bpf", [] { return ::syscall(SYS_bpf, 0, nullptr, 0); }},
+      {"userfaultfd", [] { return ::syscall(SYS_userfaultfd, 0); }},
+      {"shared memory", [] { return ::syscall(SYS_shmget, 1, 4096, 01600); }},
+      {"message queue", [] { return ::syscall(SYS_msgget, 1, 01600); }},
+  };
+  std::string open;
+  for (const auto& [name, attempt] : doors) {
+    errno = 0;
+    const long result = attempt();
+    // EPERM is the filter's answer, EACCES that of a sealed file's mapping.
+    if (result >= 0 || (errno != EPERM && errno != EACCES)) open += std::string(name) + "; ";
+  }
+  return open.empty() ? "all denied" : open;
+}
+
+std::string fill_memory() {
+  std::size_t taken = 0;
+  for (;;) {
+    auto* const piece = static_cast<char*>(std::malloc(16U << 20));
+    if (piece == nullptr) return "stopped at " + std::to_string(taken >> 20U);
+    std::memset(piece, 1, 16U << 20);
+    taken += 16U << 20;
+  }
+}
+
+void answer(const Lane& lane, const std::string& rule, std::uint32_t turn, Bytes weights) {
+  const Lane::Request request = lane.read_request(turn).value();
+  LaneHead& head = lane.head();
+  const TensorView x = request.inputs.at(0).tensor;
+  float first = 0;
+  std::memcpy(&first, x.data.data(), sizeof(first));
+  // The answer of an honest worker, for the lies below to change.
+  lane.write_reply(turn, {{"y", x}});
+  if (rule == "hang") hang();
+  if (rule == "abort") std::abort();
+  if (rule == "crash") __builtin_trap();
+  if (rule == "size") head.outputs[0].bytes += 4;
+  if (rule == "shape") head.outputs[0].extents[0] = 1ULL << 60;
+  if (rule == "range") head.outputs[0].offset = ~std::uint64_t{63};
+  if (rule == "type") head.outputs[0].type = 250;
+  if (rule == "rank") head.outputs[0].rank = 4'000'000;
+  if (rule == "name") head.outputs[0].name = 1;
+  if (rule == "count") head.reply.outputs = 1000;
+  if (rule == "version") head.reply.version = 2;
+  if (rule == "stale") head.reply.turn = turn - 1;
+  if (rule == "code") head.reply.code = 9999;
+  if (rule == "text") head.reply.text_bytes = 1U << 30;
+  if (rule == "denied") lane.write_error(turn, Code::unauthenticated, "no entry");
+  if (rule == "turn") return finish(lane, turn + 5);
+  if (rule == "flood") {
+    for (std::uint32_t i = turn + 1;; ++i) finish(lane, i);
+  }
+  if (rule == "memory") lane.write_error(turn, Code::internal, fill_memory());
+  if (rule == "probe") {
+    lane.write_error(turn, Code::internal, open_doors(static_cast<pid_t>(first), weights));
+  }
+  finish(lane, turn);
+  if (rule == "change") {
+    auto* const outputs = reinterpret_cast<volatile std::uint64_t*>(&head.outputs[0]);
+    for (std::uint64_t i = 0;; ++i) outputs[i % 8] = i * 0x9E3779B97F4A7C15U;
+  }
+}
+
+void misbehave() {
+  ReadyMessage ready;
+  ready.landlock = restrict_files() ? 1 : 0;
+  (void)send_message(kWorkerSocket, std::as_bytes(std::span(&ready, 1))).ok();
+  StartMessage start;
+  const auto files = receive_message(kWorkerSocket, std::as_writable_bytes(std::span(&start, 1)),
+                                     std::chrono::hours(1)).value();
+  const auto bundle_memory =
+      Mapping::map(files[0].number(), start.bundle_bytes, Mapping::Access::read).value();
+  const GraphBundle bundle = decode_bundle(bundle_memory.bytes()).value();
+  Mapping weights;
+  if (start.weights_bytes > 0) {
+    weights = Mapping::map(files[1].number(), start.weights_bytes, Mapping::Access::read).value();
+  }
+  const auto memory =
+      Mapping::map(files.back().number(), start.lane_bytes, Mapping::Access::read_write).value();
+  const Lane lane(memory.bytes(), bundle.signature);
+  const std::string rule = bundle.signature.inputs.at(0).name;
+  if (rule == "die at load") std::abort();
+  if (rule == "hang at load") hang();
+  if (!lock_down(start.memory_max).ok()) std::abort();
+  lane.write_reply(1, {});
+  finish(lane, 1);
+  for (std::uint32_t turn = 2;; ++turn) {
+    await(lane, turn);
+    answer(lane, rule, turn, weights.bytes());
+  }
+}
+
+}  // namespace
+}  // namespace cloister
+
+int main() { cloister::misbehave(); }

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "sandbox/lane.h"
+#include "sandbox/linux/memory_file.h"
+#include "sandbox/linux/sandbox_engine.h"
+#include "secret/private_memory.h"
+
+namespace cloister {
+
+/// A model as workers get it: sealed files that several workers, one after the other, may read.
+struct ModelFiles {
+  Descriptor bundle;
+  std::uint64_t bundle_bytes = 0;
+  Descriptor own_weights;  ///< where the weights had to be copied
+  int weights = -1;        ///< -1: none
+  std::uint64_t weights_bytes = 0;
+  GraphForm form = GraphForm::canonical;
+  bool prepack = true;
+};
+
+/// One worker with one model in it. Each lane is for one thread at a time.
+class LiveWorker {
+ public:
+  /// `settings`, `clock` and `signature` must outlive it.
+  LiveWorker(WorkerProcess process, const Signature& signature, const SandboxSettings& settings,
+             const Clock& clock)
+      : process_(std::move(process)), signature_(signature), settings_(settings), clock_(clock) {}
+
+  /// Hands the model over and waits until it is loaded. Once, before any run.
+  /// Fails: `internal` (the runtime refuses the model, or the worker died: `broken` tells);
+  /// `unavailable` (it took too long); `io`.
+  Status load(const ModelFiles& files);
+
+  /// Runs on lane `index`. Where the worker broke, `broken` says so afterwards.
+  Result<std::unique_ptr<RunOutputs>> run(std::size_t index,
+                                          const std::vector<NamedTensorView>& inputs,
+                                          const std::vector<std::string>& outputs,
+                                          RunControl& control, PrivateMemoryPool& memory);
+  /// Ended, or to be ended as it broke a rule: nothing more will come from it.
+  bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
+  bool alive() const noexcept { return !broken() && process_.alive(); }
+  /// Bytes beside the weights.
+  std::uint64_t overhead_bytes() const;
+
+ private:
+  struct LaneSlot {
+    Descriptor file;
+    Mapping memory;
+    std::uint32_t turn = 0;
+  };
+  Status start(const ModelFiles& files);
+  Status await_reply(const Lane& lane, std::uint32_t turn, const RunControl& control,
+                     std::chrono::milliseconds grace);
+  Error fault(Error error);
+
+  WorkerProcess process_;
+  const Signature& signature_;
+  const SandboxSettings& settings_;
+  const Clock& clock_;
+  std::vector<LaneSlot> lanes_;
+  std::atomic<bool> broken_{false};
+};
+
+}  // namespace cloister

@@ -1,0 +1,143 @@
+#include "sandbox/linux/memory_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace cloister {
+namespace {
+
+constexpr std::uint64_t kFileBytesMax = 64ULL << 30;
+constexpr std::uint64_t kSealedFileMax = 1ULL << 30;
+constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW;
+
+// Newer kernels want to be told whether a memory file may be executed; older ones refuse the word.
+Descriptor create(Executable executable) {
+  constexpr unsigned kNoExec = 0x0008U;
+  constexpr unsigned kExec = 0x0010U;
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  const unsigned wanted = executable == Executable::yes ? kExec : kNoExec;
+  Descriptor file(::memfd_create("cloister", kFlags | wanted));
+  if (!file.open() && errno == EINVAL) file = Descriptor(::memfd_create("cloister", kFlags));
+  return file;
+}
+
+Result<Descriptor> create_sized(std::uint64_t size, Executable executable) {
+  if (size == 0 || size > kFileBytesMax) return Error{Code::too_large, "sandbox.memory_file"};
+  Descriptor file = create(executable);
+  if (!file.open() || ::ftruncate(file.number(), static_cast<off_t>(size)) != 0) {
+    return Error{Code::io, "sandbox.memory_file"};
+  }
+  return file;
+}
+
+Status write_all(int file, std::uint64_t offset, Bytes content) {
+  while (!content.empty()) {
+    const ssize_t count =
+        ::pwrite(file, content.data(), content.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return Error{Code::io, "sandbox.write"};
+    content = content.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+  return Done{};
+}
+
+Status seal(int file, Sealing sealing) {
+  const int more = sealing == Sealing::read_only ? F_SEAL_WRITE : 0;
+  if (::fcntl(file, F_ADD_SEALS, kSizeSeals | F_SEAL_SEAL | more) != 0) {
+    return Error{Code::io, "sandbox.seal"};
+  }
+  return Done{};
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  if (number_ >= 0) ::close(number_);
+}
+
+Result<Mapping> Mapping::map(int file, std::uint64_t size, Access access) {
+  struct stat entry {};
+  if (size == 0 || size > kFileBytesMax || ::fstat(file, &entry) != 0 ||
+      static_cast<std::uint64_t>(entry.st_size) < size) {
+    return Error{Code::corrupt, "sandbox.map_size"};
+  }
+  const int seals = ::fcntl(file, F_GET_SEALS);
+  if (seals < 0 || (seals & kSizeSeals) != kSizeSeals) {
+    return Error{Code::corrupt, "sandbox.map_seals"};
+  }
+  const int protection = access == Access::read ? PROT_READ : PROT_READ | PROT_WRITE;
+  void* const start = ::mmap(nullptr, size, protection, MAP_SHARED, file, 0);
+  if (start == MAP_FAILED) return Error{Code::io, "sandbox.map"};
+  ::madvise(start, size, MADV_DONTDUMP);
+  return Mapping(static_cast<std::byte*>(start), size);
+}
+
+Mapping::Mapping(Mapping&& other) noexcept
+    : start_(std::exchange(other.start_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(start_, other.start_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+Mapping::~Mapping() {
+  if (start_ != nullptr) ::munmap(start_, size_);
+}
+
+Result<Descriptor> make_memory_file(std::uint64_t size) {
+  CLOISTER_ASSIGN(Descriptor file, create_sized(size, Executable::no));
+  CLOISTER_TRY(seal(file.number(), Sealing::writable));
+  return file;
+}
+
+Result<Descriptor> make_memory_file(Bytes content, Executable executable) {
+  CLOISTER_ASSIGN(Descriptor file, create_sized(content.size(), executable));
+  CLOISTER_TRY(write_all(file.number(), 0, content));
+  CLOISTER_TRY(seal(file.number(), Sealing::read_only));
+  return file;
+}
+
+Result<SealedFile> seal_file(const std::string& path) {
+  const Descriptor source(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!source.open()) return Error{errno == ENOENT ? Code::not_found : Code::io, "sandbox.open"};
+  struct stat entry {};
+  if (::fstat(source.number(), &entry) != 0 || !S_ISREG(entry.st_mode) || entry.st_size <= 0) {
+    return Error{Code::io, "sandbox.stat"};
+  }
+  const auto size = static_cast<std::uint64_t>(entry.st_size);
+  if (size > kSealedFileMax) return Error{Code::too_large, "sandbox.program"};
+  CLOISTER_ASSIGN(Descriptor file, create_sized(size, Executable::yes));
+  ByteVector piece(1U << 20);
+  for (std::uint64_t done = 0; done < size;) {
+    const ssize_t count =
+        ::pread(source.number(), piece.data(), piece.size(), static_cast<off_t>(done));
+    if (count <= 0) return Error{Code::io, "sandbox.read"};
+    const auto got = std::min<std::uint64_t>(static_cast<std::uint64_t>(count), size - done);
+    CLOISTER_TRY(write_all(file.number(), done, Bytes(piece).first(got)));
+    done += got;
+  }
+  CLOISTER_TRY(seal(file.number(), Sealing::read_only));
+  CLOISTER_ASSIGN(Mapping content, Mapping::map(file.number(), size, Mapping::Access::read));
+  return SealedFile{std::move(file), std::move(content)};
+}
+
+void discard(int file, std::uint64_t offset, std::uint64_t length) noexcept {
+  ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+              static_cast<off_t>(length));
+}
+
+std::uint64_t memory_of(int file) noexcept {
+  struct stat entry {};
+  if (::fstat(file, &entry) != 0) return 0;
+  return static_cast<std::uint64_t>(entry.st_blocks) * 512;
+}
+
+}  // namespace cloister

@@ -1,0 +1,201 @@
+#include "sandbox/linux/sandbox_engine.h"
+
+#include <algorithm>
+#include <functional>
+#include <string_view>
+#include <utility>
+
+#include "base/mutex.h"
+#include "sandbox/linux/failure_book.h"
+#include "sandbox/linux/live_worker.h"
+#include "sandbox/linux/spare_workers.h"
+
+namespace cloister {
+namespace {
+
+constexpr unsigned kSparesMax = 16;
+constexpr std::uint64_t kKeptBytesMax = 64ULL << 20;  // output buffers kept for the next runs
+constexpr std::chrono::milliseconds kLookEvery{20};   // for a caller who left while waiting
+
+/// What the models of one engine share.
+struct Shared {
+  Shared(const SandboxSettings& chosen, const Clock& time)
+      : settings(chosen), clock(time), failures(settings, time), spares(settings),
+        memory(kKeptBytesMax) {}
+  const SandboxSettings settings;
+  const Clock& clock;
+  FailureBook failures;
+  SpareWorkers spares;
+  PrivateMemoryPool memory;
+};
+
+class SandboxModel final : public LoadedModel {
+ public:
+  SandboxModel(Shared& shared, ModelFiles files, const Signature& signature, std::size_t name)
+      : shared_(shared), files_(std::move(files)), signature_(signature), name_(name) {}
+
+  /// Starts the first worker, at load, where a refusal of the runtime's is the answer.
+  Status start() {
+    CLOISTER_ASSIGN(auto worker, new_worker());
+    const MutexLock lock(mutex_);
+    install(std::move(worker));
+    return Done{};
+  }
+
+  Result<std::unique_ptr<RunOutputs>> run(const std::vector<NamedTensorView>& inputs,
+                                          const std::vector<std::string>& outputs,
+                                          RunControl& control) override {
+    CLOISTER_ASSIGN(const LaneUse use, take_lane(control));
+    auto result = use.worker->run(use.lane, inputs, outputs, control, shared_.memory);
+    give_back(use);
+    return result;
+  }
+
+  std::uint64_t overhead_bytes() const noexcept override {
+    return overhead_bytes_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  struct LaneUse {
+    std::shared_ptr<LiveWorker> worker;
+    std::size_t lane = 0;
+  };
+
+  Result<std::shared_ptr<LiveWorker>> new_worker() {
+    CLOISTER_TRY(shared_.failures.may_start(name_));
+    CLOISTER_ASSIGN(WorkerProcess process, shared_.spares.take());
+    auto worker = std::make_shared<LiveWorker>(std::move(process), signature_, shared_.settings,
+                                               shared_.clock);
+    Status loaded = worker->load(files_);
+    if (loaded.ok()) return worker;
+    if (worker->broken()) shared_.failures.died(name_);
+    return loaded.error();
+  }
+
+  void install(std::shared_ptr<LiveWorker> worker) REQUIRES(mutex_) {
+    worker_ = std::move(worker);
+    overhead_bytes_ = worker_->overhead_bytes();
+    free_.clear();
+    for (std::size_t i = 0; i < shared_.settings.lanes; ++i) free_.push_back(i);
+    freed_.notify_all();
+  }
+
+  Result<LaneUse> take_lane(const RunControl& control) EXCLUDES(mutex_) {
+    for (;;) {
+      std::shared_ptr<LiveWorker> dead;
+      {
+        const MutexLock lock(mutex_);
+        if (worker_ && !worker_->alive()) {
+          if (!worker_->broken()) shared_.failures.died(name_);
+          dead = std::move(worker_);  // reaped outside the lock
+          worker_ = nullptr;
+        }
+        if (worker_ && !free_.empty()) {
+          const std::size_t lane = free_.back();
+          free_.pop_back();
+          return LaneUse{worker_, lane};
+        }
+        if (control.cancelled()) return Error{Code::unavailable, "sandbox.cancelled"};
+        if (control.deadline() && shared_.clock.steady() >= *control.deadline()) {
+          return Error{Code::busy, "sandbox.lanes"};
+        }
+        if (worker_ || starting_) {
+          freed_.wait_until(mutex_, std::chrono::steady_clock::now() + kLookEvery);
+          continue;
+        }
+        starting_ = true;
+      }
+      dead.reset();
+      auto worker = new_worker();
+      const MutexLock lock(mutex_);
+      starting_ = false;
+      if (!worker.ok()) {
+        freed_.notify_all();
+        return worker.error();
+      }
+      install(std::move(worker).value());
+    }
+  }
+
+  void give_back(const LaneUse& use) EXCLUDES(mutex_) {
+    const bool broke = use.worker->broken();
+    const MutexLock lock(mutex_);
+    if (worker_ != use.worker) return;  // another call saw it die
+    if (broke) {
+      shared_.failures.died(name_);
+      worker_ = nullptr;  // `use` keeps it: it is reaped after the lock
+    } else {
+      free_.push_back(use.lane);
+      // The first runs grow a worker most: measure at 1, 2, 4, 8, ... and then now and again.
+      ++runs_;
+      if ((runs_ & (runs_ - 1)) == 0 || runs_ % 1024 == 0) {
+        overhead_bytes_ = worker_->overhead_bytes();
+      }
+    }
+    freed_.notify_one();
+  }
+
+  Shared& shared_;
+  const ModelFiles files_;
+  const Signature& signature_;
+  const std::size_t name_;
+  std::atomic<std::uint64_t> overhead_bytes_{0};
+  Mutex mutex_;
+  Signal freed_;
+  std::shared_ptr<LiveWorker> worker_ GUARDED_BY(mutex_);
+  std::vector<std::size_t> free_ GUARDED_BY(mutex_);
+  bool starting_ GUARDED_BY(mutex_) = false;
+  std::uint64_t runs_ GUARDED_BY(mutex_) = 0;
+};
+
+class LinuxSandboxEngine final : public SandboxEngine {
+ public:
+  LinuxSandboxEngine(const SandboxSettings& settings, const Clock& clock)
+      : shared_(settings, clock) {}
+
+  Status start() {
+    CLOISTER_ASSIGN(const WorkerProcess first, shared_.spares.take());
+    in_force_ = first.in_force();
+    return Done{};
+  }
+
+  const Confinement& in_force() const noexcept override { return in_force_; }
+
+  Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {
+    ModelFiles files;
+    const ByteVector bundle = encode_bundle(*model.bundle);
+    CLOISTER_ASSIGN(files.bundle, make_memory_file(bundle));
+    files.bundle_bytes = bundle.size();
+    files.weights_bytes = model.weights.size();
+    if (!model.weights.empty()) {
+      CLOISTER_ASSIGN(files.own_weights, make_memory_file(model.weights));
+      files.weights = files.own_weights.number();
+    }
+    files.form = model.form;
+    files.prepack = model.prepack;
+    const std::size_t name = std::hash<std::string_view>{}(text_of(Bytes(bundle)));
+    auto loaded = std::make_unique<SandboxModel>(shared_, std::move(files),
+                                                 model.bundle->signature, name);
+    CLOISTER_TRY(loaded->start());
+    return std::unique_ptr<LoadedModel>(std::move(loaded));
+  }
+
+ private:
+  Shared shared_;
+  Confinement in_force_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<SandboxEngine>> make_sandbox_engine(const SandboxSettings& settings,
+                                                           const Clock& clock) {
+  if (settings.lanes < 1 || settings.lanes > kLanesMax || settings.spares > kSparesMax ||
+      settings.lane_bytes <= kLaneDataOffset || settings.lane_bytes > kLaneBytesMax) {
+    return Error{Code::invalid, "sandbox.settings"};
+  }
+  auto engine = std::make_unique<LinuxSandboxEngine>(settings, clock);
+  CLOISTER_TRY(engine->start());
+  return std::unique_ptr<SandboxEngine>(std::move(engine));
+}
+
+}  // namespace cloister

@@ -1,0 +1,289 @@
+#include "sandbox/linux/sandbox_engine.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "base/byte_writer.h"
+#include "base/posix/posix_clock.h"
+#include "sandbox/linux/memory_file.h"
+#include "support/engine_models.h"
+
+namespace cloister {
+
+struct DetailForTest {
+  static std::string text(const Error& error) { return error.detail.reveal(DetailToken()); }
+};
+
+namespace {
+
+using std::chrono::milliseconds;
+
+class SandboxTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    program_ = seal_file(CLOISTER_WORKER).value();
+    hostile_ = seal_file(CLOISTER_HOSTILE_WORKER).value();
+    library_ = seal_file(CLOISTER_ORT_LIBRARY).value();
+  }
+  static SandboxSettings settings_of(const SealedFile& program) {
+    SandboxSettings settings;
+    settings.program = {program.file.number(), library_.file.number(), {"1", "1"}};
+    settings.spares = 0;
+    settings.restart_first = milliseconds(0);
+    settings.grace = milliseconds(50);
+    return settings;
+  }
+  std::unique_ptr<SandboxEngine> honest() {
+    return make_sandbox_engine(settings_of(program_), clock_).value();
+  }
+  static std::unique_ptr<LoadedModel> loaded(Engine& engine, const EngineExample& example) {
+    return engine.load({&example.bundle, std::as_bytes(std::span(example.weights))}).value();
+  }
+
+  inline static SealedFile program_;
+  inline static SealedFile hostile_;
+  inline static SealedFile library_;
+  PosixClock clock_;
+};
+
+/// A model whose first input tells the hostile worker what to do; y is to be x.
+EngineExample told_to(const std::string& rule) {
+  EngineExample example;
+  example.bundle.signature.inputs = {spec_of(rule, DType::f32, {4})};
+  example.bundle.signature.outputs = {spec_of("y", DType::f32, {4}),
+                                      spec_of("z", DType::f32, {4})};
+  example.bundle.graph = copy_of(bytes_of(rule));
+  example.bundle.weights = {{"w", DType::f32, {1024}, 0, 4096}};
+  example.bundle.weights_bytes = 4096;
+  example.weights = std::vector<float>(1024, 1.0F);
+  return example;
+}
+
+class HostileWorkerTest : public SandboxTest {
+ protected:
+  HostileWorkerTest() {
+    SandboxSettings settings = settings_of(hostile_);
+    settings.lanes = 1;
+    settings.worker_memory_max = 256ULL << 20;
+    settings.load_time_max = std::chrono::seconds(1);
+    settings.deaths_max = 1000;
+    engine_ = make_sandbox_engine(settings, clock_).value();
+  }
+  /// What one run comes to; a run without an answer within a minute is a failure in itself.
+  Result<std::unique_ptr<RunOutputs>> run(LoadedModel& model, const std::string& rule,
+                                          float first = 1.0F,
+                                          std::chrono::seconds limit = std::chrono::seconds(60)) {
+    RunControl control(clock_.steady() + limit);
+    const HeldTensor x = held_floats(rule, {4}, {first, 2, 3, 4});
+    return model.run({x.view()}, {"y"}, control);
+  }
+  std::unique_ptr<SandboxEngine> engine_;
+};
+
+TEST_F(HostileWorkerTest, CostsTheRequestAndItselfWhateverItLiesAbout) {
+  for (const char* rule : {"size", "shape", "range", "type", "rank", "name", "count", "version",
+                           "stale", "code", "text", "turn", "flood", "abort", "crash"}) {
+    const EngineExample example = told_to(rule);
+    const auto model = loaded(*engine_, example);
+    for (int round = 0; round < 2; ++round) {  // the second meets a fresh worker
+      const auto result = run(*model, rule);
+      ASSERT_FALSE(result.ok()) << rule;
+      EXPECT_EQ(result.error().code, Code::internal) << rule;
+    }
+  }
+}
+
+TEST_F(HostileWorkerTest, CannotSpeakWithTheServersVoice) {
+  const EngineExample example = told_to("denied");
+  const auto model = loaded(*engine_, example);
+  EXPECT_EQ(run(*model, "denied").error().code, Code::internal);
+}
+
+TEST_F(HostileWorkerTest, IsEndedAfterTheDeadlineWhenItHangs) {
+  const EngineExample example = told_to("hang");
+  const auto model = loaded(*engine_, example);
+  EXPECT_EQ(run(*model, "hang", 1.0F, std::chrono::seconds(0)).error().code, Code::deadline);
+}
+
+TEST_F(HostileWorkerTest, IsEndedWhenItHangsOrDiesWhileLoading) {
+  const EngineExample dying = told_to("die at load");
+  EXPECT_EQ(engine_->load({&dying.bundle, {}}).error().code, Code::internal);
+  const EngineExample hanging = told_to("hang at load");
+  EXPECT_EQ(engine_->load({&hanging.bundle, {}}).error().code, Code::unavailable);
+}
+
+TEST_F(HostileWorkerTest, ChangesNothingThatWasChecked) {
+  const EngineExample example = told_to("change");
+  for (int i = 0; i < 10; ++i) {
+    const auto model = loaded(*engine_, example);
+    const auto result = run(*model, "change");
+    // Either the copy was taken before the change or the change was caught.
+    if (result.ok()) {
+      EXPECT_EQ(result.value()->tensors()[0].tensor.data.size(), 16U);
+    } else {
+      EXPECT_EQ(result.error().code, Code::internal);
+    }
+  }
+}
+
+TEST_F(HostileWorkerTest, GetsNoMoreMemoryThanItsBound) {
+  const EngineExample example = told_to("memory");
+  const auto model = loaded(*engine_, example);
+  const auto result = run(*model, "memory");
+  ASSERT_FALSE(result.ok());
+  const std::string text = DetailForTest::text(result.error());
+  ASSERT_TRUE(text.starts_with("stopped at ")) << text;
+  EXPECT_LE(std::stoi(text.substr(11)), 256);
+}
+
+TEST_F(HostileWorkerTest, FindsEveryDoorShut) {
+  const EngineExample example = told_to("probe");
+  const auto model = loaded(*engine_, example);
+  const auto result = run(*model, "probe", static_cast<float>(::getpid()));
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(DetailForTest::text(result.error()), "all denied");
+}
+
+TEST_F(HostileWorkerTest, IsQuarantinedWhenItKeepsDying) {
+  SandboxSettings settings = settings_of(hostile_);
+  settings.lanes = 1;
+  settings.deaths_max = 3;
+  const auto engine = make_sandbox_engine(settings, clock_).value();
+  const EngineExample example = told_to("abort");
+  const auto model = loaded(*engine, example);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(run(*model, "abort").error().code, Code::internal);
+  EXPECT_EQ(run(*model, "abort").error().code, Code::unavailable);
+  EXPECT_EQ(engine->load({&example.bundle, {}}).error().code, Code::unavailable);
+  const EngineExample other = told_to("honest");
+  EXPECT_TRUE(run(*loaded(*engine, other), "honest").ok());
+}
+
+TEST_F(SandboxTest, RefusesSettingsOutOfRangeAndProgramsThatDoNotStart) {
+  SandboxSettings settings = settings_of(program_);
+  settings.lanes = 0;
+  EXPECT_EQ(make_sandbox_engine(settings, clock_).error().code, Code::invalid);
+  settings = settings_of(library_);  // no program
+  EXPECT_EQ(make_sandbox_engine(settings, clock_).error().code, Code::unavailable);
+  settings = settings_of(program_);
+  settings.program.library = program_.file.number();  // no library
+  EXPECT_EQ(make_sandbox_engine(settings, clock_).error().code, Code::unavailable);
+}
+
+TEST_F(SandboxTest, SaysWhatIsInForceAndRefusesLess) {
+  const auto engine = honest();
+  Confinement demanded = engine->in_force();
+  EXPECT_TRUE(demanded.landlock);
+  EXPECT_TRUE(demanded.covers(demanded));
+  demanded.own_user = true;
+  demanded.user_namespace = true;  // never both
+  EXPECT_FALSE(engine->in_force().covers(demanded));
+  SandboxSettings settings = settings_of(program_);
+  settings.demanded = demanded;
+  EXPECT_EQ(make_sandbox_engine(settings, clock_).error().code, Code::unavailable);
+}
+
+TEST_F(SandboxTest, TellsWhyTheRuntimeRefusesAModel) {
+  const auto engine = honest();
+  EngineExample example = identity_example(OnnxType::f32, DType::f32);
+  OnnxGraph graph;
+  graph.nodes = {onnx_node("NoSuchOperator", {"x"}, {"y"})};
+  graph.inputs = {onnx_value("x", OnnxType::f32, {1})};
+  graph.outputs = {onnx_value("y", OnnxType::f32, {1})};
+  example.bundle.graph = onnx_model(graph);
+  const auto model = engine->load({&example.bundle, {}});
+  ASSERT_FALSE(model.ok());
+  EXPECT_EQ(model.error().code, Code::internal);
+  EXPECT_NE(DetailForTest::text(model.error()).find("NoSuchOperator"), std::string::npos);
+}
+
+TEST_F(SandboxTest, RunsAsTheEngineInThisProcessDoes) {
+  const auto engine = honest();
+  for (const bool optimised : {false, true}) {
+    const EngineExample example = weighted_example();
+    auto outcome = engine->load({&example.bundle, std::as_bytes(std::span(example.weights)),
+                                 optimised ? GraphForm::optimised : GraphForm::canonical});
+    ASSERT_TRUE(outcome.ok()) << DetailForTest::text(outcome.error());
+    const auto model = std::move(outcome).value();
+    const HeldTensor x = held_floats("x", {64}, std::vector<float>(64, 10.0F));
+    for (int i = 0; i < 100; ++i) {
+      RunControl control;
+      const auto ran = model->run({x.view()}, {}, control);
+      ASSERT_TRUE(ran.ok()) << DetailForTest::text(ran.error());
+      const RunOutputs* const outputs = ran.value().get();
+      ASSERT_EQ(outputs->tensors().size(), 2U);
+      EXPECT_EQ(outputs->tensors()[0].name, "y");
+      EXPECT_EQ(floats_of(outputs->tensors()[0].tensor)[63], 74.0F);
+      EXPECT_EQ(floats_of(outputs->tensors()[1].tensor)[63], 640.0F);
+    }
+    EXPECT_GT(model->overhead_bytes(), 0U);
+  }
+}
+
+TEST_F(SandboxTest, CarriesText) {
+  const auto engine = honest();
+  const EngineExample example = identity_example(OnnxType::text, DType::bytes);
+  const auto model = loaded(*engine, example);
+  ByteWriter writer;
+  for (const std::string& element : {std::string("a\0b", 3), std::string(), std::string("xyz")}) {
+    writer.u32_le(static_cast<std::uint32_t>(element.size()));
+    writer.bytes(bytes_of(element));
+  }
+  const HeldTensor x{"x", DType::bytes, {3}, std::move(writer).take()};
+  RunControl control;
+  const auto outputs = model->run({x.view()}, {}, control).value();
+  EXPECT_EQ(copy_of(outputs->tensors()[0].tensor.data), x.bytes);
+}
+
+TEST_F(SandboxTest, RefusesInputsThatTheLaneCannotHold) {
+  SandboxSettings settings = settings_of(program_);
+  settings.lane_bytes = 2ULL << 20;
+  const auto engine = make_sandbox_engine(settings, clock_).value();
+  const EngineExample example = identity_example(OnnxType::f64, DType::f64);
+  const auto model = loaded(*engine, example);
+  const HeldTensor large{"x", DType::f64, {1U << 18}, ByteVector(2U << 20)};
+  RunControl control;
+  EXPECT_EQ(model->run({large.view()}, {}, control).error().code, Code::too_large);
+  const HeldTensor small{"x", DType::f64, {1}, ByteVector(8)};
+  EXPECT_TRUE(model->run({small.view()}, {}, control).ok());
+}
+
+TEST_F(SandboxTest, EndsARunAtItsDeadlineOrWhenItsCallerLeaves) {
+  const auto engine = honest();
+  const EngineExample example = endless_example();
+  const auto model = loaded(*engine, example);
+  const HeldTensor x = held_floats("x", {1}, {1.0F});
+  RunControl late(clock_.steady() + milliseconds(30));
+  EXPECT_EQ(model->run({x.view()}, {}, late).error().code, Code::deadline);
+  RunControl left;
+  {
+    const std::jthread caller([&] {
+      EXPECT_EQ(model->run({x.view()}, {}, left).error().code, Code::unavailable);
+    });
+    left.cancel();
+  }
+}
+
+TEST_F(SandboxTest, RunsOneModelOnMoreThreadsThanLanes) {
+  const auto engine = honest();
+  const EngineExample example = weighted_example();
+  const auto model = loaded(*engine, example);
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      const HeldTensor x =
+          held_floats("x", {64}, std::vector<float>(64, static_cast<float>(t)));
+      for (int i = 0; i < 200; ++i) {
+        RunControl control;
+        const auto outputs = model->run({x.view()}, {"y"}, control);
+        ASSERT_TRUE(outputs.ok());
+        EXPECT_EQ(floats_of(outputs.value()->tensors()[0].tensor)[0], static_cast<float>(t + 1));
+      }
+    });
+  }
+}
+
+}  // namespace
+}  // namespace cloister

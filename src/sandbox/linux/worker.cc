@@ -1,0 +1,151 @@
+#include "sandbox/linux/worker.h"
+
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "sandbox/lane.h"
+#include "sandbox/linux/confine.h"
+#include "sandbox/linux/memory_file.h"
+#include "sandbox/linux/socket.h"
+#include "sandbox/linux/wait_word.h"
+#include "sandbox/linux/worker_process.h"
+
+namespace cloister {
+
+/// Reads the explanations of engine errors, to hand them to the server: they concern its requester.
+class WorkerReply {
+ public:
+  static void write(const Lane& lane, std::uint64_t turn, const Error& error) {
+    lane.write_error(turn, error.code, error.detail.reveal(DetailToken()));
+  }
+};
+
+namespace {
+
+constexpr std::chrono::hours kPatience{24};
+constexpr int kSpins = 400;  // looks at the word before sleeping: a request may follow at once
+
+/// What the server sent, checked and mapped.
+struct Received {
+  StartMessage start;
+  Mapping bundle;
+  Mapping weights;
+  std::vector<Mapping> lanes;
+};
+
+Result<Received> receive_model() {
+  Received received;
+  StartMessage& start = received.start;
+  CLOISTER_ASSIGN(
+      const std::vector<Descriptor> files,
+      receive_message(kWorkerSocket, std::as_writable_bytes(std::span(&start, 1)), kPatience));
+  const std::size_t fixed = start.weights_bytes > 0 ? 2 : 1;
+  if (start.magic != kChannelMagic || start.version != kChannelVersion || start.lanes == 0 ||
+      start.lanes > kLanesMax || files.size() != fixed + start.lanes ||
+      start.lane_bytes <= kLaneDataOffset || start.lane_bytes > kLaneBytesMax) {
+    return Error{Code::corrupt, "worker.start"};
+  }
+  CLOISTER_ASSIGN(received.bundle, Mapping::map(files[0].number(), start.bundle_bytes,
+                                                Mapping::Access::read));
+  if (start.weights_bytes > 0) {
+    CLOISTER_ASSIGN(received.weights, Mapping::map(files[1].number(), start.weights_bytes,
+                                                   Mapping::Access::read));
+  }
+  for (std::size_t i = fixed; i < files.size(); ++i) {
+    CLOISTER_ASSIGN(Mapping lane, Mapping::map(files[i].number(), start.lane_bytes,
+                                               Mapping::Access::read_write));
+    received.lanes.push_back(std::move(lane));
+  }
+  return received;
+}
+
+void finish_turn(const Lane& lane, std::uint32_t turn) {
+  lane.head().reply_turn.store(turn, std::memory_order_release);
+  wake_word(lane.head().reply_turn);
+}
+
+/// Waits until the server begins the turn after `turn`.
+void await_turn(const Lane& lane, std::uint32_t turn) {
+  const std::atomic<std::uint32_t>& word = lane.head().request_turn;
+  for (int i = 0; i < kSpins; ++i) {
+    if (word.load(std::memory_order_acquire) != turn) return;
+    __builtin_ia32_pause();
+  }
+  while (word.load(std::memory_order_acquire) == turn) wait_on_word(word, turn, kPatience);
+}
+
+void run_turn(const Lane& lane, LoadedModel& model, std::uint32_t turn) {
+  const Result<Lane::Request> request = lane.read_request(turn);
+  if (!request.ok()) return WorkerReply::write(lane, turn, request.error());
+  RunControl control(request.value().deadline, &lane.head().cancelled_turn, turn);
+  const auto outputs = model.run(request.value().inputs, request.value().outputs, control);
+  if (!outputs.ok()) return WorkerReply::write(lane, turn, outputs.error());
+  lane.write_reply(turn, outputs.value()->tensors());
+}
+
+[[noreturn]] void serve_lane(const Lane& lane, LoadedModel& model, std::uint32_t turn) {
+  for (;;) {
+    await_turn(lane, turn);
+    ++turn;
+    run_turn(lane, model, turn);
+    finish_turn(lane, turn);
+  }
+}
+
+/// The model for the threads that were started before it could exist.
+struct Handover {
+  std::atomic<std::uint32_t> ready{0};
+  const Signature* signature = nullptr;
+  LoadedModel* model = nullptr;
+};
+
+void wait_and_serve(const Handover& handover, MutableBytes memory) {
+  while (handover.ready.load(std::memory_order_acquire) == 0) {
+    wait_on_word(handover.ready, 0, kPatience);
+  }
+  serve_lane(Lane(memory, *handover.signature), *handover.model, 0);
+}
+
+}  // namespace
+
+Status run_worker(const MakeEngine& make_engine) {
+  ReadyMessage ready;
+  ready.landlock = restrict_files() ? 1 : 0;
+  CLOISTER_ASSIGN(const auto engine, make_engine());
+  CLOISTER_TRY(send_message(kWorkerSocket, std::as_bytes(std::span(&ready, 1))));
+  CLOISTER_ASSIGN(const Received received, receive_model());
+
+  Handover handover;
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 1; i < received.lanes.size(); ++i) {
+    threads.emplace_back(wait_and_serve, std::cref(handover), received.lanes[i].bytes());
+  }
+  CLOISTER_TRY(lock_down(received.start.memory_max));
+
+  // From here on the model is in charge: what follows must hold whatever it does to this process.
+  const Signature none;
+  const Lane first(received.lanes[0].bytes(), none);
+  auto bundle = decode_bundle(received.bundle.bytes());
+  Result<std::unique_ptr<LoadedModel>> loaded = Error{Code::corrupt, "worker.bundle"};
+  if (bundle.ok()) {
+    loaded = engine->load({&bundle.value(), received.weights.bytes(),
+                           received.start.optimised != 0 ? GraphForm::optimised
+                                                         : GraphForm::canonical,
+                           received.start.prepack != 0});
+  }
+  if (!loaded.ok()) {
+    WorkerReply::write(first, 1, loaded.error());
+    finish_turn(first, 1);
+    for (;;) wait_on_word(handover.ready, 0, kPatience);  // until it is ended
+  }
+  first.write_reply(1, {});
+  finish_turn(first, 1);
+  handover.signature = &bundle.value().signature;
+  handover.model = loaded.value().get();
+  handover.ready.store(1, std::memory_order_release);
+  wake_word(handover.ready);
+  serve_lane(Lane(received.lanes[0].bytes(), *handover.signature), *handover.model, 1);
+}
+
+}  // namespace cloister

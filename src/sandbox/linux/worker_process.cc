@@ -1,0 +1,197 @@
+#include "sandbox/linux/worker_process.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+
+#include "sandbox/linux/socket.h"
+
+namespace cloister {
+namespace {
+
+constexpr int kNamespaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+constexpr int kProgram = 5;        // descriptor number in the child until it executes
+constexpr int kAbove = 64;         // numbers that are free in the child while they are sorted
+constexpr uid_t kFirstUser = 0x7000'0000;  // far from every user that a host has
+constexpr uid_t kUsers = 0x0100'0000;
+constexpr std::size_t kStackBytes = 64U << 10;
+constexpr rlim_t kFilesMax = 64;
+
+/// Everything the child needs, made before it exists: it shares this memory and may not allocate.
+struct ChildPlan {
+  int socket;
+  int library;
+  int program;
+  int nowhere;
+  uid_t user;  // 0: stay
+  char* const* arguments;
+  char* const* environment;
+};
+
+void place_descriptor(int from, int to) {
+  if (::dup2(from, to) < 0) ::_exit(127);
+}
+
+// Runs in the child, on the parent's memory, until it executes. Library functions that keep state
+// of the process (setuid and the like) are called as bare system calls for that reason.
+int run_child(void* argument) {
+  const auto& plan = *static_cast<const ChildPlan*>(argument);
+  const int socket = ::fcntl(plan.socket, F_DUPFD, kAbove);
+  const int library = ::fcntl(plan.library, F_DUPFD, kAbove);
+  const int program = ::fcntl(plan.program, F_DUPFD, kAbove);
+  const int nowhere = ::fcntl(plan.nowhere, F_DUPFD, kAbove);
+  if (socket < 0 || library < 0 || program < 0 || nowhere < 0) ::_exit(127);
+  for (int number = 0; number <= 2; ++number) place_descriptor(nowhere, number);
+  place_descriptor(socket, kWorkerSocket);
+  place_descriptor(library, kWorkerLibrary);
+  place_descriptor(program, kProgram);
+  ::fcntl(kProgram, F_SETFD, FD_CLOEXEC);
+  ::syscall(SYS_close_range, kProgram + 1, ~0U, 0);
+  if (plan.user != 0) {
+    if (::syscall(SYS_setgroups, 0, nullptr) != 0 ||
+        ::syscall(SYS_setresgid, plan.user, plan.user, plan.user) != 0 ||
+        ::syscall(SYS_setresuid, plan.user, plan.user, plan.user) != 0) {
+      ::_exit(127);
+    }
+  }
+  const rlimit none{0, 0};
+  const rlimit files{kFilesMax, kFilesMax};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ||
+      ::syscall(SYS_prlimit64, 0, RLIMIT_CORE, &none, nullptr) != 0 ||
+      ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &files, nullptr) != 0) {
+    ::_exit(127);
+  }
+  ::syscall(SYS_execveat, kProgram, "", plan.arguments, plan.environment, AT_EMPTY_PATH);
+  ::_exit(127);
+}
+
+struct Child {
+  int pid = -1;
+  int process = -1;
+};
+
+Child clone_child(ChildPlan plan, int namespaces) {
+  std::vector<std::byte> stack(kStackBytes);
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  // A handler of ours must not run in a child that shares our memory.
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  Child child;
+  child.pid = ::clone(run_child, stack.data() + stack.size(),
+                      CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | namespaces, &plan,
+                      &child.process);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return child;
+}
+
+uid_t next_user() {
+  static std::atomic<uid_t> used{0};
+  return kFirstUser + used.fetch_add(1, std::memory_order_relaxed) % kUsers;
+}
+
+}  // namespace
+
+bool Confinement::covers(const Confinement& demanded) const noexcept {
+  return (own_user || !demanded.own_user) && (user_namespace || !demanded.user_namespace) &&
+         (pid_namespace || !demanded.pid_namespace) &&
+         (network_namespace || !demanded.network_namespace) && (landlock || !demanded.landlock);
+}
+
+Result<WorkerProcess> WorkerProcess::start(const WorkerProgram& program) {
+  CLOISTER_ASSIGN(auto ends, make_socket_pair());
+  const Descriptor nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!nowhere.open()) return Error{Code::io, "sandbox.null"};
+  std::vector<std::string> texts = {"cloister-sandbox"};
+  texts.insert(texts.end(), program.arguments.begin(), program.arguments.end());
+  std::vector<char*> arguments;
+  for (std::string& text : texts) arguments.push_back(text.data());
+  arguments.push_back(nullptr);
+  std::array<char*, 1> environment{nullptr};
+  const ChildPlan plan{ends.second.number(), program.library, program.program, nowhere.number(),
+                       0, arguments.data(), environment.data()};
+
+  const bool root = ::geteuid() == 0;
+  struct Way {
+    bool user;
+    int namespaces;
+  };
+  // From the strongest down; which one the host permits is found by trying.
+  constexpr std::array<Way, 4> kWays{{{true, kNamespaces},
+                                      {false, CLONE_NEWUSER | kNamespaces},
+                                      {true, 0},
+                                      {false, 0}}};
+  for (const Way& way : kWays) {
+    if (way.user && !root) continue;
+    ChildPlan attempt = plan;
+    attempt.user = way.user ? next_user() : 0;
+    const Child child = clone_child(attempt, way.namespaces);
+    if (child.pid < 0) continue;
+    WorkerProcess worker;
+    worker.process_ = Descriptor(child.process);
+    worker.pid_ = child.pid;
+    worker.socket_ = std::move(ends.first);
+    worker.confinement_ = {way.user, (way.namespaces & CLONE_NEWUSER) != 0, way.namespaces != 0,
+                           way.namespaces != 0, false};
+    // Having executed it lives; a child that could not become what was planned is gone by now.
+    if (worker.alive()) return worker;
+    ends.first = std::move(worker.socket_);
+  }
+  return Error{Code::unavailable, "sandbox.start"};
+}
+
+WorkerProcess& WorkerProcess::operator=(WorkerProcess&& other) noexcept {
+  std::swap(process_, other.process_);
+  std::swap(pid_, other.pid_);
+  std::swap(socket_, other.socket_);
+  std::swap(confinement_, other.confinement_);
+  return *this;
+}
+
+WorkerProcess::~WorkerProcess() {
+  if (!process_.open()) return;
+  end();
+  siginfo_t how{};
+  while (::waitid(P_PIDFD, static_cast<id_t>(process_.number()), &how, WEXITED) != 0 &&
+         errno == EINTR) {
+  }
+}
+
+bool WorkerProcess::alive() const noexcept {
+  if (!process_.open()) return false;
+  pollfd ended{process_.number(), POLLIN, 0};
+  return ::poll(&ended, 1, 0) == 0;
+}
+
+void WorkerProcess::end() const noexcept {
+  ::syscall(SYS_pidfd_send_signal, process_.number(), SIGKILL, nullptr, 0);
+}
+
+std::uint64_t WorkerProcess::private_bytes() const {
+  const std::string path = "/proc/" + std::to_string(pid_) + "/statm";
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 128> text{};
+  if (!file.open() || ::read(file.number(), text.data(), text.size() - 1) <= 0) return 0;
+  unsigned long long total = 0;
+  unsigned long long resident = 0;
+  unsigned long long shared = 0;
+  if (std::sscanf(text.data(), "%llu %llu %llu", &total, &resident, &shared) != 3) return 0;
+  if (shared > resident) return 0;
+  return (resident - shared) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace cloister
