@@ -8,7 +8,6 @@ TABLES = "docs/architecture.md"
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 _ROW = re.compile(r"^\| `([^`]+)` \|[^|]*\|([^|]*)\|$")
 _FREE_FOLDERS = {"apps", "tests", "bench", "examples", "python"}
-_FMT_FOLDERS = {"encoding", "observe", "apps"}
 _TEST_LIBRARIES = ("gtest/", "gmock/", "rapidcheck")
 
 
@@ -94,12 +93,8 @@ def _refusal_of_theirs(tables, file, name):
     if name.startswith(_TEST_LIBRARIES):
         return f"includes <{name}>, which is for tests"
     path = file.path if file.path.parts[0] == "apps" else file.path.relative_to("src")
-    if name.startswith("fmt/"):
-        allowed = path.parts[0] in _FMT_FOLDERS
-    else:
-        door = tables.door_of(path)
-        allowed = door is not None and name.startswith(tuple(tables.doors[door]))
-    if not allowed:
+    door = tables.door_of(path)
+    if door is None or not name.startswith(tuple(tables.doors[door])):
         return f"includes <{name}> outside the door for it (table in {TABLES})"
     if file.path.suffix != ".cc":
         return f"includes <{name}> in a header: a door's headers speak our types only"

@@ -9,7 +9,7 @@ from tree import Finding, code_of
 _BANNED = [
     (r"\bsystem_clock::now\b", ("src/base/posix/",), "take a Clock"),
     (r"\bgetenv\b", (), "nothing is read from the environment"),
-    (r"\bstd::cout\b", (), "apps print with fmt or stdio, the rest records events"),
+    (r"\bstd::cout\b", (), "programs print with stdio, the rest records events"),
     (r"\bs?rand\s*\(", (), "take an Entropy"),
     (r"\bmemcmp\b", (), "compare ranges, or equal_in_constant_time for secrets"),
     (r"\bdetach\s*\(", (), "threads have owners: std::jthread members"),
