@@ -47,8 +47,7 @@ class VaultPrincipals final : public PrincipalStore {
 };
 
 Models::Parts models_parts(Vault& vault, Residency& residency, Engine& engine,
-                           const GraphAdmission& admission, const Clock& clock,
-                           EventSink& events) {
+                           const GraphAdmission& admission, const Clock& clock, EventSink& events) {
   return {vault, residency, engine, admission, clock, events};
 }
 
@@ -174,6 +173,48 @@ void serve_until_stopped(HttpsServer& server, TlsKey& tls, Attester& attester,
   }
 }
 
+/// What is on disk, opened: members in the order in which they need each other.
+struct OpenedStore {
+  std::unique_ptr<Files> folder;
+  std::unique_ptr<Platform> platform;
+  std::unique_ptr<Files> files;
+  std::unique_ptr<Vault> vault;
+};
+struct StoreParts {
+  Entropy& entropy;
+  const Clock& clock;
+  Anchor& anchor;
+};
+
+Result<OpenedStore> open_store(const Options& options, const ServerConfig& config,
+                               const Software& software, StoreParts parts) {
+  const bool create = options.mode == Options::Mode::dev || options.create_store;
+  const IfAbsent if_absent = create ? IfAbsent::create : IfAbsent::fail;
+  OpenedStore store;
+  CLOISTER_ASSIGN(store.folder, open_posix_files(config.store, if_absent));
+  CLOISTER_ASSIGN(store.platform,
+                  make_simulated_platform(*store.folder, parts.entropy, software.digest));
+  CLOISTER_ASSIGN(const SecretBytes root_secret, store.platform->root_secret());
+  if (create) CLOISTER_TRY(store.folder->make_folder("vault"));
+  CLOISTER_ASSIGN(store.files, open_posix_files(config.store + "/vault", IfAbsent::fail));
+  VaultSettings settings;
+  settings.integrity = config.integrity == "full" ? IntegrityMode::full : IntegrityMode::tags;
+  CLOISTER_ASSIGN(store.vault,
+                  open_vault({*store.files, parts.entropy, parts.clock, parts.anchor}, root_secret,
+                             settings, create));
+  return store;
+}
+
+Result<std::unique_ptr<HttpsServer>> listen(const ServerConfig& config, TlsKey& tls,
+                                            Attester& attester, RequestHandler& handler) {
+  CLOISTER_ASSIGN(TlsIdentity identity, tls.identity(attester, config));
+  ListenerSettings settings;
+  settings.address = config.listen_address;
+  settings.port = config.listen_port;
+  settings.connections_max = config.connections_max;
+  return start_https_server(settings, std::move(identity), handler);
+}
+
 }  // namespace
 
 Status run_server(const Options& options, const ServerConfig& config) {
@@ -187,26 +228,16 @@ Status run_server(const Options& options, const ServerConfig& config) {
                                    .intra_op_threads = static_cast<int>(config.intra_op_threads),
                                    .inter_op_threads = static_cast<int>(config.inter_op_threads)},
                                   clock));
-  const bool create = options.mode == Options::Mode::dev || options.create_store;
-  CLOISTER_ASSIGN(const auto folder, open_posix_files(config.store, create ? IfAbsent::create
-                                                                           : IfAbsent::fail));
-  CLOISTER_ASSIGN(const auto platform,
-                  make_simulated_platform(*folder, entropy, software.digest));
-  CLOISTER_ASSIGN(const SecretBytes root_secret, platform->root_secret());
-  if (create) CLOISTER_TRY(folder->make_folder("vault"));
-  CLOISTER_ASSIGN(const auto store, open_posix_files(config.store + "/vault", IfAbsent::fail));
   NoAnchor anchor;
-  const VaultSettings vault_settings{.threads = 2,
-                                     .integrity = config.integrity == "full" ? IntegrityMode::full
-                                                                             : IntegrityMode::tags};
-  CLOISTER_ASSIGN(const auto vault, open_vault({*store, entropy, clock, anchor}, root_secret,
-                                               vault_settings, create));
+  CLOISTER_ASSIGN(const OpenedStore store,
+                  open_store(options, config, software, {entropy, clock, anchor}));
+  Vault* const vault = store.vault.get();
   VaultPrincipals principal_store(*vault);
   CLOISTER_ASSIGN(const auto principals, Principals::open(principal_store, entropy, clock));
 
   CLOISTER_ASSIGN(TlsKey tls, TlsKey::make());
   const ServerFacts facts = server_facts(config, software);
-  Attester attester(*platform, tls.key(), clock, facts, canonical_text(config));
+  Attester attester(*store.platform, tls.key(), clock, facts, canonical_text(config));
   const Attestation attestation(attester, *vault);
   const GraphAdmission admission(AdmissionBudget{.model_bytes_max = config.upload_bytes_max});
   Residency residency(*engine, *vault, clock, {.budget_bytes = config.memory_budget_bytes});
@@ -219,16 +250,15 @@ Status run_server(const Options& options, const ServerConfig& config) {
   JobQueue loads(4, config.queue_length_max);
   JobQueue uploads(1, 16);
   JobQueue control(1, config.queue_length_max);
-  ApiHandler handler({models, *principals, attestation, clock,
-                      config.log_requests ? &events : nullptr, {runs, loads, uploads, control}},
-                     describe_server(config, facts, platform->kind()), api_settings(config));
-  CLOISTER_ASSIGN(TlsIdentity identity, tls.identity(attester, config));
-  ListenerSettings listener;
-  listener.address = config.listen_address;
-  listener.port = config.listen_port;
-  listener.connections_max = config.connections_max;
-  CLOISTER_ASSIGN(const auto server, start_https_server(listener, std::move(identity), handler));
-  print_start(config, server->port(), tls.pin(), platform->kind());
+  ApiHandler handler({models,
+                      *principals,
+                      attestation,
+                      clock,
+                      config.log_requests ? &events : nullptr,
+                      {runs, loads, uploads, control}},
+                     describe_server(config, facts, store.platform->kind()), api_settings(config));
+  CLOISTER_ASSIGN(const auto server, listen(config, tls, attester, handler));
+  print_start(config, server->port(), tls.pin(), store.platform->kind());
 
   events.record(ServerStarted{server->port(), vault->versions().size()});
   serve_until_stopped(*server, tls, attester, config, clock, events);

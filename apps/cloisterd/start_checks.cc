@@ -19,9 +19,8 @@ Result<Sha256Digest> digest_of(const std::string& path) {
 /// Beside an installed program, else where it was built.
 Result<std::string> find_runtime(const std::string& program) {
   const std::string folder = program.substr(0, program.rfind('/'));
-  for (const std::string& candidate :
-       {folder + "/../lib/cloister/libonnxruntime.so.1.27.0",
-        std::string(CLOISTER_RUNTIME_LIBRARY)}) {
+  for (const std::string& candidate : {folder + "/../lib/cloister/libonnxruntime.so.1.27.0",
+                                       std::string(CLOISTER_RUNTIME_LIBRARY)}) {
     if (read_operator_file(candidate, kProgramBytesMax).ok()) return candidate;
   }
   return Error{Code::not_found, "start.runtime",

@@ -100,7 +100,8 @@ def search_store(store, path):
         stored = [stored[0] + hits[0], stored[1] + hits[1]]
     say(f"   {path.name}: {len(windows)} windows of weights, {len(names)} names")
     say(f"      in the plain file:        {plain[0]} windows, {plain[1]} names found")
-    say(f"      in {len(files)} files of the store:  {stored[0]} windows, {stored[1]} names found")
+    say(f"      in {len(files)} files of the store:  {stored[0]} windows, {stored[1]} names "
+        "found")
     if plain != (len(windows), len(names)):
         fail("the search does not even find all of it in the plain file, so it proves nothing")
     if stored != [0, 0]:
@@ -153,8 +154,9 @@ def with_curl(server, token_file, folder):
                "--header", f"@{header}", "--header", "Content-Type: application/x-npy",
                "--header", "Accept: application/x-npz", "--data-binary", f"@{row}",
                "--output", str(target), f"{server.url}/v2/models/cancer/infer"]
-    say(f"   $ curl --insecure --pinnedpubkey {server.pin} -H @token -H 'Content-Type: application/x-npy' \\")
-    say("          --data-binary @cancer.inputs.npy .../v2/models/cancer/infer")
+    say(f"   $ curl --insecure --pinnedpubkey {server.pin} -H @token \\")
+    say("          -H 'Content-Type: application/x-npy' --data-binary @cancer.inputs.npy \\")
+    say("          .../v2/models/cancer/infer")
     subprocess.run(command, check=True)
     with np.load(target) as file:
         labels = np.load(HERE / "cancer.labels.npy")
@@ -213,7 +215,7 @@ def run_story(programs, folder):
         for name in MODELS:
             search_store(store, HERE / f"{name}.onnx")
         say("   (Simulation: the root key lies beside the store, so nothing is protected from this")
-        say("   machine's owner. On SGX, TDX or SEV-SNP only the attested program can have the key.)")
+        say("   machine's owner. With SGX, TDX or SEV-SNP only the attested program has the key.)")
 
         step(5, "A data owner sends rows that the models never saw")
         for name in MODELS:

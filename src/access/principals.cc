@@ -65,7 +65,9 @@ class TokenMint {
   }
 };
 
-std::string NewToken::show_once() const { return TokenMint::show(text_); }
+std::string NewToken::show_once() const {
+  return TokenMint::show(text_);
+}
 
 Result<std::unique_ptr<Principals>> Principals::open(PrincipalStore& store, Entropy& entropy,
                                                      const Clock& clock) {
@@ -100,8 +102,7 @@ bool Principals::knows(const PrincipalId& id) const {
                      [&](const Principal& each) { return each.id == id; });
 }
 
-Status Principals::trust_key(const PrincipalId& id,
-                             const std::array<std::byte, 32>& spki_sha256) {
+Status Principals::trust_key(const PrincipalId& id, const std::array<std::byte, 32>& spki_sha256) {
   if (!knows(id)) return Error{Code::not_found, "principals.key"};
   const MutexLock lock(mutex_);
   keys_.push_back({spki_sha256, id});

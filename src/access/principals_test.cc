@@ -53,8 +53,7 @@ class PrincipalsTest : public testing::Test {
 TEST_F(PrincipalsTest, RefusesEveryTokenThatWasNotMinted) {
   const auto principals = open();
   ASSERT_TRUE(principals->ensure(clinic, Role::owner).ok());
-  const std::string token =
-      principals->mint(clinic, std::chrono::hours{1}).value().show_once();
+  const std::string token = principals->mint(clinic, std::chrono::hours{1}).value().show_once();
   ASSERT_EQ(token.size(), 48U);
   for (std::size_t i = 0; i < token.size(); ++i) {
     std::string other = token;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "api/exchange.h"
 #include "api/body_limits.h"
+#include "api/exchange.h"
 #include "encoding/json_writer.h"
 
 namespace cloister {
@@ -97,9 +97,7 @@ Result<BodyPlan> ApiHandler::plan_body(const HttpRequestHead& head, const Route&
     case RouteKind::index:
     case RouteKind::load:
     case RouteKind::unload:
-    case RouteKind::mint_token:
-      plan.bytes_max = kSmallBodyMax;
-      return plan;
+    case RouteKind::mint_token: plan.bytes_max = kSmallBodyMax; return plan;
     default: return plan;
   }
 }
@@ -114,7 +112,8 @@ Result<BodyPlan> ApiHandler::plan_upload(const HttpRequestHead& head, const Rout
                         " bytes; this one has " + std::to_string(size))};
   }
   if (size == 0 || !head.has_body) {
-    return Error{Code::invalid, "api.upload_empty", Detail("the body is the ONNX file; it is empty")};
+    return Error{Code::invalid, "api.upload_empty",
+                 Detail("the body is the ONNX file; it is empty")};
   }
   // A length that nobody stated is checked against the quota once it is known.
   CLOISTER_TRY(parts_.models.may_upload(caller, VersionRef{model, *route.version},
@@ -130,8 +129,7 @@ Result<BodyPlan> ApiHandler::plan_upload(const HttpRequestHead& head, const Rout
 Result<BodyPlan> ApiHandler::plan_infer(const HttpRequestHead& head, const Route& route,
                                         const Caller& caller) {
   CLOISTER_ASSIGN(const ModelId model, parts_.models.resolve(caller, route.name));
-  CLOISTER_ASSIGN(const VersionRecord record,
-                  parts_.models.find(caller, model, route.version));
+  CLOISTER_ASSIGN(const VersionRecord record, parts_.models.find(caller, model, route.version));
   CLOISTER_ASSIGN(const BodyFormat format, infer_format(head));
   const std::uint64_t bound =
       infer_body_bound(record.signature, format, settings_.request_bytes_max);
@@ -180,15 +178,9 @@ void ApiHandler::handle(HttpRequestHead head, RequestBody body,
 
 void ApiHandler::answer_public(const ExchangePtr& exchange) {
   switch (exchange->route.kind) {
-    case RouteKind::server:
-      answer(*exchange, json_response(200, server_json(server_)));
-      return;
-    case RouteKind::live:
-      answer(*exchange, json_response(200, R"({"live":true})"));
-      return;
-    case RouteKind::ready:
-      answer(*exchange, json_response(200, R"({"ready":true})"));
-      return;
+    case RouteKind::server: answer(*exchange, json_response(200, server_json(server_))); return;
+    case RouteKind::live: answer(*exchange, json_response(200, R"({"live":true})")); return;
+    case RouteKind::ready: answer(*exchange, json_response(200, R"({"ready":true})")); return;
     default: enqueue(parts_.queues.control, exchange, &ApiHandler::attest); return;
   }
 }
@@ -217,9 +209,8 @@ void ApiHandler::answer_own(const ExchangePtr& exchange) {
 
 void ApiHandler::enqueue(JobQueue& queue, const ExchangePtr& exchange,
                          HttpResponse (ApiHandler::*work)(Exchange&)) {
-  const Status queued = queue.push([this, exchange, work] {
-    answer(*exchange, (this->*work)(*exchange));
-  });
+  const Status queued =
+      queue.push([this, exchange, work] { answer(*exchange, (this->*work)(*exchange)); });
   if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
 }
 
@@ -235,8 +226,8 @@ void ApiHandler::report(const Exchange& exchange, const HttpResponse& response) 
   event.status = response.status;
   event.bytes_in = exchange.body.size;
   for (const Bytes piece : response.body.pieces) event.bytes_out += piece.size();
-  event.took = std::chrono::duration_cast<std::chrono::microseconds>(parts_.clock.steady() -
-                                                                     exchange.since);
+  event.took =
+      std::chrono::duration_cast<std::chrono::microseconds>(parts_.clock.steady() - exchange.since);
   parts_.requests->record(event);
 }
 
@@ -250,8 +241,8 @@ HttpResponse ApiHandler::list_models(Exchange& exchange) {
   const auto records = parts_.models.list(*exchange.caller);
   const auto resident = resident_of(records, parts_.models);
   const bool index = exchange.route.kind == RouteKind::index;
-  return json_response(200, index ? repository_index_json(records, resident)
-                                  : model_list_json(records, resident));
+  return json_response(
+      200, index ? repository_index_json(records, resident) : model_list_json(records, resident));
 }
 
 HttpResponse ApiHandler::describe(Exchange& exchange) {
@@ -267,7 +258,12 @@ HttpResponse ApiHandler::model_ready(Exchange& exchange) {
   if (!record.ok()) return ErrorResponse::of(record.error());
   // Every stored version answers: it loads on first use.
   std::string json;
-  JsonWriter(json).begin_object().key("name").text(exchange.route.name).key("ready").boolean(true)
+  JsonWriter(json)
+      .begin_object()
+      .key("name")
+      .text(exchange.route.name)
+      .key("ready")
+      .boolean(true)
       .end_object();
   return json_response(200, std::move(json));
 }

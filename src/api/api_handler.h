@@ -58,8 +58,7 @@ class ApiHandler final : public RequestHandler {
   using ExchangePtr = std::shared_ptr<Exchange>;
 
   Result<Caller> authenticate(const HttpRequestHead& head) const;
-  Result<BodyPlan> plan_body(const HttpRequestHead& head, const Route& route,
-                             const Caller& caller);
+  Result<BodyPlan> plan_body(const HttpRequestHead& head, const Route& route, const Caller& caller);
   Result<BodyPlan> plan_upload(const HttpRequestHead& head, const Route& route,
                                const Caller& caller);
   Result<BodyPlan> plan_infer(const HttpRequestHead& head, const Route& route,

@@ -10,7 +10,7 @@ namespace cloister {
 namespace {
 
 constexpr std::uint64_t kFramingBytes = 64 * 1024;  ///< headers of npy, zip and JSON members
-constexpr std::uint64_t kJsonBytesPerByte = 8;      ///< "-1.17549435e-38, " for four bytes, indented
+constexpr std::uint64_t kJsonBytesPerByte = 8;  ///< "-1.17549435e-38, " for four bytes, indented
 
 struct MediaType {
   std::string_view name;
@@ -87,8 +87,8 @@ Result<BodyFormat> answer_format(const HttpRequestHead& head, BodyFormat request
 }
 
 std::uint64_t infer_body_bound(const Signature& signature, BodyFormat format, std::uint64_t most) {
-  const auto tensors = signature.optional_inputs.empty() ? input_bytes_bound(signature)
-                                                         : std::nullopt;
+  const auto tensors =
+      signature.optional_inputs.empty() ? input_bytes_bound(signature) : std::nullopt;
   if (!tensors || *tensors > most) return most;
   const std::uint64_t factor = format == BodyFormat::json ? kJsonBytesPerByte : 1;
   if (*tensors > (most - std::min(most, kFramingBytes)) / factor) return most;

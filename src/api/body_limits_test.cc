@@ -27,9 +27,10 @@ TEST(InferFormat, ReadsTypesWithParametersInAnyCase) {
 TEST(AnswerFormat, TakesTheFirstServedTypeElseTheRequests) {
   EXPECT_EQ(answer_format(head_with({{"accept", "text/html"}}), BodyFormat::npy).error().code,
             Code::unsupported);
-  EXPECT_EQ(answer_format(head_with({{"accept", "text/html, application/x-npz;q=0.5"}}),
-                          BodyFormat::npy).value(),
-            BodyFormat::npz);
+  EXPECT_EQ(
+      answer_format(head_with({{"accept", "text/html, application/x-npz;q=0.5"}}), BodyFormat::npy)
+          .value(),
+      BodyFormat::npz);
   EXPECT_EQ(answer_format(head_with({{"accept", "*/*"}}), BodyFormat::npy).value(),
             BodyFormat::npy);
 }
@@ -59,9 +60,9 @@ TEST(ClaimedDigest, RefusesMalformedOnes) {
 }
 
 TEST(ClaimedDigest, FindsSha256AmongOthers) {
-  const auto digest = claimed_digest(head_with(
-      {{"content-digest",
-        "sha-512=:AA==:, sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"}}));
+  const auto digest = claimed_digest(
+      head_with({{"content-digest",
+                  "sha-512=:AA==:, sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"}}));
   ASSERT_TRUE(digest.ok());
   EXPECT_EQ(digest.value(), ModelDigest{});
   EXPECT_EQ(claimed_digest(head_with({})).value(), std::nullopt);

@@ -14,10 +14,10 @@ struct ApiHandler::Exchange {
   RequestBody body;
   std::shared_ptr<Responder> responder;
   Route route;
-  std::optional<Caller> caller;           ///< nothing for the public routes
-  std::optional<VersionRecord> record;    ///< infer: the version that the request means
-  std::shared_ptr<RunControl> control;    ///< infer: cancelled when the peer goes away
-  SteadyTime since{};                     ///< when the body was complete
+  std::optional<Caller> caller;         ///< nothing for the public routes
+  std::optional<VersionRecord> record;  ///< infer: the version that the request means
+  std::shared_ptr<RunControl> control;  ///< infer: cancelled when the peer goes away
+  SteadyTime since{};                   ///< when the body was complete
 };
 
 }  // namespace cloister

@@ -65,8 +65,7 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
   }
   // An execution slot is for running: waiting for a load happens elsewhere.
   const Status queued = parts_.queues.loads.push([this, exchange] {
-    const Status loaded =
-        parts_.models.await(*exchange->record, *exchange->control->deadline());
+    const Status loaded = parts_.models.await(*exchange->record, *exchange->control->deadline());
     if (!loaded.ok()) {
       answer(*exchange, ErrorResponse::of(loaded.error()));
       return;
@@ -108,8 +107,7 @@ HttpResponse ApiHandler::infer(Exchange& exchange) {
   sent.headers.push_back({"content-type", std::string(encoded.value().content_type)});
   sent.headers.push_back({"cloister-model", "sha256:" + hex_encode(record.sha256)});
   if (encoded.value().json_bytes) {
-    sent.headers.push_back(
-        {std::string(kJsonLength), std::to_string(*encoded.value().json_bytes)});
+    sent.headers.push_back({std::string(kJsonLength), std::to_string(*encoded.value().json_bytes)});
   }
   sent.body = std::move(encoded.value().body);
   return sent;

@@ -43,7 +43,8 @@ HttpResponse ApiHandler::upload(Exchange& exchange) {
   const VersionRef ref{model.value(), *exchange.route.version};
   const auto outcome = parts_.models.upload(*exchange.caller, ref, std::move(received));
   if (!outcome.ok()) return ErrorResponse::of(outcome.error());
-  if (!outcome.value().findings.empty()) return ErrorResponse::of_findings(outcome.value().findings);
+  if (!outcome.value().findings.empty())
+    return ErrorResponse::of_findings(outcome.value().findings);
   return json_response(outcome.value().created ? 201 : 200,
                        version_json(*outcome.value().stored, "stored"));
 }
@@ -56,8 +57,10 @@ HttpResponse ApiHandler::erase(Exchange& exchange) {
   std::string json;
   JsonWriter(json)
       .begin_object()
-      .key("name").text(record.value().ref.model.name)
-      .key("version").text(std::to_string(record.value().ref.version.value))
+      .key("name")
+      .text(record.value().ref.model.name)
+      .key("version")
+      .text(std::to_string(record.value().ref.version.value))
       .key("erasure")
       .text(erased.value() == Erasure::bounded_by_anchor ? "bounded-by-anchor" : "not-anchored")
       .end_object();
@@ -102,8 +105,10 @@ HttpResponse ApiHandler::tokens(Exchange& exchange) {
   std::string json;
   JsonWriter(json)
       .begin_object()
-      .key("token").text(minted.value().show_once())
-      .key("expires_at").integer(minted.value().expires().time_since_epoch().count())
+      .key("token")
+      .text(minted.value().show_once())
+      .key("expires_at")
+      .integer(minted.value().expires().time_since_epoch().count())
       .end_object();
   HttpResponse response = json_response(201, std::move(json));
   response.headers.push_back({"cache-control", "no-store"});

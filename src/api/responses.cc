@@ -69,7 +69,8 @@ void write_specs(JsonWriter& out, const std::vector<TensorSpec>& specs) {
       }
     }
     out.end_array();
-    if (!spec.rank_known) out.key("parameters").begin_object().key("any_rank").boolean(true).end_object();
+    if (!spec.rank_known)
+      out.key("parameters").begin_object().key("any_rank").boolean(true).end_object();
     out.end_object();
   }
 }
@@ -125,7 +126,9 @@ std::string server_json(const ServerDescription& server) {
   JsonWriter out(json);
   out.begin_object().key("name").text("cloister").key("version").text(server.version);
   out.key("extensions").begin_array();
-  out.text("binary_tensor_data").text("model_repository").text("model_repository(unload_dependents)");
+  out.text("binary_tensor_data")
+      .text("model_repository")
+      .text("model_repository(unload_dependents)");
   out.end_array();
   out.key("confidential").begin_object();
   out.key("platform").text(server.platform).key("simulated").boolean(server.simulated);
@@ -173,8 +176,7 @@ std::string repository_index_json(const std::vector<VersionRecord>& records,
   return json;
 }
 
-std::string metadata_json(const VersionRecord& record,
-                          const std::vector<VersionNumber>& versions) {
+std::string metadata_json(const VersionRecord& record, const std::vector<VersionNumber>& versions) {
   std::string json;
   JsonWriter out(json);
   out.begin_object().key("name").text(record.ref.model.name).key("versions").begin_array();

@@ -6,11 +6,11 @@ namespace cloister {
 namespace {
 
 TEST(MatchRoute, FindsNothingForOtherPaths) {
-  for (const char* path : {"/", "/v1", "/v2x", "/v2//", "/v2/models/", "/v2/models//ready",
-                           "/v2/models/m/versions", "/v2/models/m/versions/0",
-                           "/v2/models/m/versions/01", "/v2/models/m/versions/+1",
-                           "/v2/models/m/versions/2147483649", "/v2/models/m/versions/1/",
-                           "/v2/models/m/versions/1/infer/x", "/v2/health"}) {
+  for (const char* path :
+       {"/", "/v1", "/v2x", "/v2//", "/v2/models/", "/v2/models//ready", "/v2/models/m/versions",
+        "/v2/models/m/versions/0", "/v2/models/m/versions/01", "/v2/models/m/versions/+1",
+        "/v2/models/m/versions/2147483649", "/v2/models/m/versions/1/",
+        "/v2/models/m/versions/1/infer/x", "/v2/health"}) {
     EXPECT_TRUE(std::holds_alternative<NoRoute>(match_route(HttpMethod::get, path))) << path;
   }
 }
@@ -36,10 +36,10 @@ TEST(MatchRoute, TakesHeadForGet) {
 }
 
 TEST(IsPublic, HoldsForFourRoutesOnly) {
-  for (const RouteKind kind : {RouteKind::list_models, RouteKind::describe, RouteKind::infer,
-                               RouteKind::upload, RouteKind::erase, RouteKind::index,
-                               RouteKind::load, RouteKind::unload, RouteKind::mint_token,
-                               RouteKind::revoke_tokens, RouteKind::model_ready}) {
+  for (const RouteKind kind :
+       {RouteKind::list_models, RouteKind::describe, RouteKind::infer, RouteKind::upload,
+        RouteKind::erase, RouteKind::index, RouteKind::load, RouteKind::unload,
+        RouteKind::mint_token, RouteKind::revoke_tokens, RouteKind::model_ready}) {
     EXPECT_FALSE(is_public(kind));
   }
   EXPECT_TRUE(is_public(RouteKind::attestation));

@@ -113,12 +113,12 @@ class FieldReader {
   }
   Status read(std::vector<std::string>& field, Any) const {
     const auto& items = value_.items();
-    const bool good = !items.empty() && items.size() <= kNamesMax &&
-                      std::all_of(items.begin(), items.end(), [](const JsonValue& each) {
-                        const auto text = each.text();
-                        return text && !text->empty() && text->size() <= kHostNameMax &&
-                               is_printable(*text);
-                      });
+    const bool good =
+        !items.empty() && items.size() <= kNamesMax &&
+        std::all_of(items.begin(), items.end(), [](const JsonValue& each) {
+          const auto text = each.text();
+          return text && !text->empty() && text->size() <= kHostNameMax && is_printable(*text);
+        });
     if (!good) return wrong(key_, "a list of 1 to 32 host names or addresses");
     field.clear();
     for (const JsonValue& each : items) field.emplace_back(*each.text());
@@ -134,8 +134,9 @@ class FieldReader {
     }
     const auto digest = base64_decode(*key->text());
     if (!digest.ok() || digest.value().size() != 32) {
-      return wrong("owner.key_sha256", "base64 of the 32 bytes of the SHA-256 of the public key "
-                                       "(SubjectPublicKeyInfo, DER)");
+      return wrong("owner.key_sha256",
+                   "base64 of the 32 bytes of the SHA-256 of the public key "
+                   "(SubjectPublicKeyInfo, DER)");
     }
     FirstOwner owner;
     owner.name = *name->text();
@@ -153,12 +154,11 @@ class FieldReader {
       const JsonValue* model = item.find("model");
       const JsonValue* version = item.find("version");
       if (item.members().size() != 3 || owner == nullptr || model == nullptr ||
-          version == nullptr || !owner->text() || !model->text() ||
-          !version->unsigned_integer()) {
+          version == nullptr || !owner->text() || !model->text() || !version->unsigned_integer()) {
         return wrong(key_, "a list of {\"owner\", \"model\", \"version\"}");
       }
-      field.push_back({std::string(*owner->text()), std::string(*model->text()),
-                       *version->unsigned_integer()});
+      field.push_back(
+          {std::string(*owner->text()), std::string(*model->text()), *version->unsigned_integer()});
     }
     return Done{};
   }
@@ -168,11 +168,21 @@ class FieldReader {
   const JsonValue& value_;
 };
 
-void write(JsonWriter& out, const std::string& value) { out.text(value); }
-void write(JsonWriter& out, bool value) { out.boolean(value); }
-void write(JsonWriter& out, std::uint64_t value) { out.unsigned_integer(value); }
-void write(JsonWriter& out, std::uint32_t value) { out.unsigned_integer(value); }
-void write(JsonWriter& out, std::uint16_t value) { out.unsigned_integer(value); }
+void write(JsonWriter& out, const std::string& value) {
+  out.text(value);
+}
+void write(JsonWriter& out, bool value) {
+  out.boolean(value);
+}
+void write(JsonWriter& out, std::uint64_t value) {
+  out.unsigned_integer(value);
+}
+void write(JsonWriter& out, std::uint32_t value) {
+  out.unsigned_integer(value);
+}
+void write(JsonWriter& out, std::uint16_t value) {
+  out.unsigned_integer(value);
+}
 void write(JsonWriter& out, const std::vector<std::string>& value) {
   out.begin_array();
   for (const std::string& each : value) out.text(each);

@@ -33,7 +33,7 @@ struct ServerConfig {
   std::string listen_address = "127.0.0.1";
   std::uint16_t listen_port = 8443;
   std::vector<std::string> names = {"localhost", "127.0.0.1"};  ///< in the certificate's SAN
-  std::string store;                                             ///< folder
+  std::string store;                                            ///< folder
   std::string platform = "simulated";
   std::optional<FirstOwner> owner;
   std::string isolation = "inline";
@@ -50,9 +50,9 @@ struct ServerConfig {
   std::uint32_t queue_length_max = 256;
   std::uint32_t connections_max = 1024;
 
-  std::uint64_t memory_budget_bytes = 8ULL << 30;          ///< loaded models
-  std::uint64_t upload_bytes_max = 2ULL << 30;             ///< one model
-  std::uint64_t request_bytes_max = 64ULL << 20;           ///< one infer body with open shapes
+  std::uint64_t memory_budget_bytes = 8ULL << 30;  ///< loaded models
+  std::uint64_t upload_bytes_max = 2ULL << 30;     ///< one model
+  std::uint64_t request_bytes_max = 64ULL << 20;   ///< one infer body with open shapes
   std::uint64_t receiving_bytes_per_principal_max = 4ULL << 30;
   std::uint64_t stored_bytes_per_owner_max = 64ULL << 30;
   std::uint32_t versions_per_owner_max = 10'000;

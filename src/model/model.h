@@ -14,10 +14,10 @@
 
 namespace cloister {
 
-inline constexpr std::size_t kModelNameMax = 64;       ///< bytes of a model's or principal's name
+inline constexpr std::size_t kModelNameMax = 64;  ///< bytes of a model's or principal's name
 inline constexpr std::uint64_t kVersionNumberMax = 1ULL << 31;
 inline constexpr std::size_t kSignatureTensorsMax = 1024;
-inline constexpr std::size_t kTensorNameMax = 512;     ///< bytes of an input's or output's name
+inline constexpr std::size_t kTensorNameMax = 512;  ///< bytes of an input's or output's name
 
 /// Who acts: the name of a principal. 1 to kModelNameMax of [A-Za-z0-9_-]; no dot, which
 /// separates an owner from his model.
@@ -78,7 +78,8 @@ struct Signature {
 
 /// Checks one request's inputs against a signature before the runtime sees them: every required
 /// name once and no other, type, rank, extents (equal symbols must agree), byte count.
-/// Fails: `invalid`, with a Detail such as `input "x": expected float32 [1,30], got float64 [1,30]`.
+/// Fails: `invalid`, with a Detail such as `input "x": expected float32 [1,30], got float64
+/// [1,30]`.
 Status check_inputs(const Signature& signature, const std::vector<NamedTensorView>& inputs);
 
 /// An upper bound in bytes for one request's inputs together, where every extent is known;

@@ -10,7 +10,9 @@ JobQueue::JobQueue(unsigned threads, std::size_t jobs_max) : jobs_max_(jobs_max)
   for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
-JobQueue::~JobQueue() { stop(); }
+JobQueue::~JobQueue() {
+  stop();
+}
 
 Status JobQueue::push(Job job) {
   {

@@ -46,9 +46,8 @@ Result<VersionRecord> Models::find(const Caller& caller, const ModelId& model,
 std::vector<VersionRecord> Models::list(const Caller& caller) const {
   if (caller.role() != Role::owner) return {};
   auto records = parts_.vault.versions();
-  std::erase_if(records, [&](const VersionRecord& each) {
-    return each.ref.model.owner != caller.id();
-  });
+  std::erase_if(records,
+                [&](const VersionRecord& each) { return each.ref.model.owner != caller.id(); });
   return records;
 }
 
@@ -233,7 +232,8 @@ Result<std::vector<NamedTensorView>> zero_inputs(const Signature& signature,
   std::uint64_t total = 0;
   for (const TensorSpec& spec : signature.inputs) {
     NamedTensorView input{spec.name, {spec.type, {}, {}}};
-    for (const Extent& extent : spec.extents) input.tensor.shape.push_back(extent.value.value_or(1));
+    for (const Extent& extent : spec.extents)
+      input.tensor.shape.push_back(extent.value.value_or(1));
     CLOISTER_ASSIGN(const std::uint64_t count, element_count(input.tensor.shape));
     // A `bytes` element of length 0 is its four-byte length alone.
     const std::uint64_t each = spec.type == DType::bytes ? 4 : element_bytes(spec.type);

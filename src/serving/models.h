@@ -40,8 +40,8 @@ struct ReceivedModel {
 /// What became of an upload: stored, there already, or refused with findings (never both).
 struct UploadOutcome {
   std::optional<VersionRecord> stored;
-  bool created = false;            ///< false where the same bytes were there already
-  std::vector<Finding> findings;   ///< not empty: refused
+  bool created = false;           ///< false where the same bytes were there already
+  std::vector<Finding> findings;  ///< not empty: refused
 };
 
 /// The outputs of one run and what they came from. `outputs` live in the engine's memory and die

@@ -20,7 +20,8 @@ class CommandLine(ServerCase):
         flags = ["--server", url or self.server.url]
         if simulation:
             flags.append("--allow-simulation")
-        environment = {**os.environ, "CLOISTER_TOKEN": self.server.token if token is None else token}
+        token = self.server.token if token is None else token
+        environment = {**os.environ, "CLOISTER_TOKEN": token}
         return subprocess.run([CLOISTER, *arguments, *flags], capture_output=True, text=True,
                               env=environment, input=text_input, timeout=120)
 

@@ -110,8 +110,8 @@ class Inference(ServerCase):
         def tensor(data):
             return '{"inputs":[{"name":"a","datatype":"FP32","shape":[2],"data":%s},' \
                    '{"name":"b","datatype":"FP32","shape":[2],"data":[1,2]}]}' % data
-        for data in ("[1e999,1]", "[NaN,1]", "[1]", "[1,2,3]", "[1,[2]]", '["1",2]', "[1,2", "[" * 500,
-                     "[true,1]", "[1,2],\"data\":[3,4]"):
+        for data in ("[1e999,1]", "[NaN,1]", "[1]", "[1,2,3]", "[1,[2]]", '["1",2]', "[1,2",
+                     "[" * 500, "[true,1]", "[1,2],\"data\":[3,4]"):
             with self.subTest(data[:20]):
                 response = self.infer("two", tensor(data), **{"Content-Type": "application/json"})
                 self.assertIn(response.status_code, (400, 413), response.text)

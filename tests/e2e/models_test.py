@@ -22,9 +22,9 @@ class Models(ServerCase):
 
     def test_refuses_what_is_no_onnx_file(self):
         for name, data in {
-                "pickle": b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00", "zip": b"PK\x03\x04" * 10,
-                "text": b"hello, model", "cut": demo_model("digits")[:5000],
-                "zeros": bytes(100)}.items():
+                "pickle": b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00",
+                "zip": b"PK\x03\x04" * 10, "text": b"hello, model",
+                "cut": demo_model("digits")[:5000], "zeros": bytes(100)}.items():
             with self.subTest(name):
                 response = self.upload("bad", data)
                 self.assert_error(response, 422, "refused")
