@@ -38,9 +38,9 @@ class SigningKey {
 /// Which signature a verification expects; nothing is guessed from the key or the signature.
 enum class SignatureScheme {
   ecdsa_p256_sha256_raw,   ///< r || s, 32 bytes each, big-endian (Intel DCAP, JWS)
-  ecdsa_p256_sha256_der,   ///< Ecdsa-Sig-Value
   ecdsa_p384_sha384_raw,   ///< r || s, 48 bytes each, big-endian (AMD, after its byte order)
-  ecdsa_p384_sha384_der,   ///< Ecdsa-Sig-Value
+  ecdsa_sha256_der,        ///< Ecdsa-Sig-Value under a P-256 or P-384 key (certificates)
+  ecdsa_sha384_der,        ///< the same with SHA-384
   rsa_pkcs1_sha256,        ///< RSASSA-PKCS1-v1_5 (TPM attestation keys, certificates)
   rsa_pkcs1_sha384,        ///< the same with SHA-384 (certificates)
   rsa_pss_sha384,          ///< RSASSA-PSS, salt of 48 bytes (AMD certificates)

@@ -60,7 +60,7 @@ TEST(PublicKey, AcceptsBothFormsOfAnEcdsaSignature) {
   for (int round = 0; round < 50; ++round) {  // r and s have leading zeros now and then
     const ByteVector signature = key.sign(bytes_of("message")).value();
     EXPECT_TRUE(half.verify(kRaw, bytes_of("message"), signature).ok());
-    EXPECT_TRUE(half.verify(SignatureScheme::ecdsa_p256_sha256_der, bytes_of("message"),
+    EXPECT_TRUE(half.verify(SignatureScheme::ecdsa_sha256_der, bytes_of("message"),
                             der_ecdsa_signature(signature))
                     .ok());
   }

@@ -41,10 +41,11 @@ bool is_pss_sha384(Bytes parameters) {
 Result<SignatureScheme> scheme_of(Bytes algorithm) {
   DerReader reader(algorithm);
   CLOISTER_ASSIGN(const Bytes oid, reader.take(DerTag::object_id));
-  if (kEcdsaSha256.is(oid) && reader.empty()) return SignatureScheme::ecdsa_p256_sha256_der;
-  if (kEcdsaSha384.is(oid) && reader.empty()) return SignatureScheme::ecdsa_p384_sha384_der;
   if (kRsaPss.is(oid) && is_pss_sha384(reader.rest())) return SignatureScheme::rsa_pss_sha384;
+  // Some stacks write NULL where RFC 5758 leaves the parameters of ECDSA out.
   const bool no_parameters = reader.empty() || reader.next_is(DerTag::null);
+  if (kEcdsaSha256.is(oid) && no_parameters) return SignatureScheme::ecdsa_sha256_der;
+  if (kEcdsaSha384.is(oid) && no_parameters) return SignatureScheme::ecdsa_sha384_der;
   if (kRsaSha256.is(oid) && no_parameters) return SignatureScheme::rsa_pkcs1_sha256;
   if (kRsaSha384.is(oid) && no_parameters) return SignatureScheme::rsa_pkcs1_sha384;
   return Error{Code::unsupported, "x509.algorithm"};

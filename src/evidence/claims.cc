@@ -36,6 +36,19 @@ Result<Sha256Digest> digest_from(std::optional<Bytes> bytes) {
   return digest;
 }
 
+/// [1, digest]: bare, or encoded once more inside a byte string as Gramine and rats-tls have it.
+Result<Sha256Digest> read_pubkey_hash(const CborValue* value) {
+  if (value == nullptr) return malformed();
+  CborValue hash = *value;
+  if (const auto encoded = value->bytes()) {
+    CLOISTER_ASSIGN(hash, decode_cbor(*encoded, CborOrder::any));
+  }
+  if (hash.items().size() != 2 || hash.items()[0].unsigned_integer() != kSha256Algorithm) {
+    return malformed();
+  }
+  return digest_from(hash.items()[1].bytes());
+}
+
 Status read_digest(const CborValue& map, const char* key, std::optional<Sha256Digest>& out) {
   const CborValue* value = map.find(key);
   if (value == nullptr) return Done{};
@@ -87,9 +100,10 @@ Claims claims_of(const ServerFacts& facts, const Sha256Digest& pubkey_hash) {
 
 ByteVector write_claims(const Claims& claims) {
   std::vector<CborEntry> map;
-  map.push_back({CborValue::of_text("pubkey-hash"),
-                 CborValue::of_array({CborValue::of_unsigned(kSha256Algorithm),
-                                      digest_value(claims.pubkey_hash)})});
+  const CborValue hash = CborValue::of_array(
+      {CborValue::of_unsigned(kSha256Algorithm), digest_value(claims.pubkey_hash)});
+  map.push_back(
+      {CborValue::of_text("pubkey-hash"), CborValue::of_bytes(encode_cbor(hash))});
   add_bytes(map, "nonce", claims.nonce);
   add_bytes(map, "tls-exporter", claims.tls_exporter);
   add_text(map, "purpose", claims.purpose);
@@ -111,13 +125,8 @@ Result<Claims> read_claims(Bytes encoded) {
   // Other issuers do not sort their keys.
   CLOISTER_ASSIGN(const CborValue map, decode_cbor(encoded, CborOrder::any));
   if (!map.is_map()) return malformed();
-  const CborValue* hash = map.find("pubkey-hash");
-  if (hash == nullptr || hash->items().size() != 2 ||
-      hash->items()[0].unsigned_integer() != kSha256Algorithm) {
-    return malformed();
-  }
   Claims claims;
-  CLOISTER_ASSIGN(claims.pubkey_hash, digest_from(hash->items()[1].bytes()));
+  CLOISTER_ASSIGN(claims.pubkey_hash, read_pubkey_hash(map.find("pubkey-hash")));
   CLOISTER_TRY(read_bytes(map, "nonce", claims.nonce));
   CLOISTER_TRY(read_bytes(map, "tls-exporter", claims.tls_exporter));
   CLOISTER_TRY(read_text(map, "purpose", claims.purpose));

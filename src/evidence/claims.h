@@ -34,7 +34,9 @@ Sha256Digest software_digest(const Sha256Digest& server, const Sha256Digest& san
 /// The claims under one piece of evidence: a definite-length CBOR map with text keys. Only
 /// `pubkey_hash` is there in every certificate; other issuers leave the rest out.
 struct Claims {
-  Sha256Digest pubkey_hash{};              ///< "pubkey-hash": [1, SHA-256 of the SPKI DER]
+  /// "pubkey-hash": [1, SHA-256 of the SPKI DER], encoded inside a byte string as the RA-TLS
+  /// stacks in use have it; a bare array is read too.
+  Sha256Digest pubkey_hash{};
   std::optional<ByteVector> nonce;         ///< "nonce": 16 to 64 bytes, the asker's
   std::optional<ByteVector> tls_exporter;  ///< "tls-exporter": RFC 9266, 32 bytes
   std::optional<std::string> purpose;      ///< "purpose"

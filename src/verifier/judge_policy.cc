@@ -31,7 +31,7 @@ std::string measured(const Verdict& verdict, std::string_view name) {
 class PolicyJudge {
  public:
   PolicyJudge(Verdict verdict, const Policy& policy, UtcSeconds now)
-      : verdict_(std::move(verdict)), policy_(policy), now_(now) {}
+      : verdict_(std::move(verdict)), kind_(*verdict_.kind), policy_(policy), now_(now) {}
 
   Verdict judge() && {
     judge_kind();
@@ -50,15 +50,15 @@ class PolicyJudge {
   }
 
   void judge_kind() {
-    if (verdict_.kind == EvidenceKind::simulated) {
+    if (kind_ == EvidenceKind::simulated) {
       if (!policy_.allow_simulation) {
         refuse(Rule::simulation, "a simulated platform, which protects nothing",
                "real hardware, or the explicit permission to use a simulation");
       }
-    } else if (!policy_.kinds.contains(verdict_.kind)) {
-      refuse(Rule::kind, name_of(verdict_.kind), "a kind that the policy lists");
+    } else if (!policy_.kinds.contains(kind_)) {
+      refuse(Rule::kind, name_of(kind_), "a kind that the policy lists");
     }
-    if (verdict_.kind == EvidenceKind::tpm && !policy_.allow_tpm_alone) {
+    if (kind_ == EvidenceKind::tpm && !policy_.allow_tpm_alone) {
       refuse(Rule::tpm_alone, "a TPM quote alone, which shows a measured boot and no enclave",
              "an enclave's evidence, or allow_tpm_alone in the policy");
     }
@@ -136,7 +136,7 @@ class PolicyJudge {
   }
 
   void judge_measurements() {
-    switch (verdict_.kind) {
+    switch (kind_) {
       case EvidenceKind::simulated: require("simulated", policy_.simulated); break;
       case EvidenceKind::sgx: judge_sgx(); break;
       case EvidenceKind::tpm: judge_pcrs(); break;
@@ -191,7 +191,7 @@ class PolicyJudge {
   void judge_pin() {
     bool pinned = true;
     const char* what = "";
-    switch (verdict_.kind) {
+    switch (kind_) {
       case EvidenceKind::simulated: return;
       case EvidenceKind::sgx:
         pinned = !policy_.mrenclave.empty() || !policy_.sgx_signers.empty();
@@ -226,7 +226,7 @@ class PolicyJudge {
 
   void state_limits() {
     std::vector<std::string>& limits = verdict_.not_proven;
-    if (verdict_.kind == EvidenceKind::simulated) {
+    if (kind_ == EvidenceKind::simulated) {
       limits.push_back("anything about the host: simulation protects nothing from it");
     }
     if (!verdict_.fresh) limits.push_back("that this was made now: no nonce of ours is in it");
@@ -243,6 +243,7 @@ class PolicyJudge {
   }
 
   Verdict verdict_;
+  const EvidenceKind kind_;
   const Policy& policy_;
   const UtcSeconds now_;
 };

@@ -193,7 +193,7 @@ TEST(AzureVectors, AgreeFieldByField) {
     const Verdict verdict =
         judge_azure_vector(*vector, is_tdx ? time_in(*vector, "verify_at") : todays_date());
     EXPECT_TRUE(verdict.authentic) << first_rule(verdict);
-    EXPECT_EQ(name_of(verdict.kind), text_in(*vector, "tee"));
+    EXPECT_EQ(name_of(verdict.kind.value()), text_in(*vector, "tee"));
     EXPECT_EQ(measured_in(verdict, "pcr0"), text_in(*vector, "pcr0"));
     EXPECT_EQ(measured_in(verdict, "runtime_data_sha256"),
               text_in(*vector, "runtime_data_sha256"));

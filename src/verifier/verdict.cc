@@ -66,7 +66,7 @@ void write_refusals(JsonWriter& json, const std::vector<Refusal>& refusals) {
 
 std::string who(const Verdict& verdict) {
   if (verdict.kind == EvidenceKind::simulated) return "nobody: a simulated platform";
-  return std::string("genuine ") + name_of(verdict.kind) + " hardware";
+  return std::string("genuine ") + name_of(*verdict.kind) + " hardware";
 }
 
 std::string claim_lines(const Claims& claims) {
@@ -103,7 +103,7 @@ std::string verdict_json(const Verdict& verdict) {
   json.begin_object();
   json.key("accepted").boolean(verdict.accepted());
   json.key("authentic").boolean(verdict.authentic);
-  json.key("kind").text(name_of(verdict.kind));
+  json.key("kind").text(verdict.kind ? name_of(*verdict.kind) : "unknown");
   if (!verdict.refusals.empty()) json.key("rule").text(name_of(verdict.refusals.front().rule));
   write_refusals(json, verdict.refusals);
   if (verdict.tcb_status != TcbStatus::not_judged) {

@@ -53,7 +53,8 @@ struct Measurement {
 /// What came out of judging one piece of evidence. Facts are filled in as far as they were
 /// established, also when the evidence is refused.
 struct Verdict {
-  EvidenceKind kind = EvidenceKind::simulated;
+  /// Nothing when the bytes did not say so much.
+  std::optional<EvidenceKind> kind;
   /// True when every signature, chain and binding held: the evidence is what it says it is.
   bool authentic = false;
   /// Empty when the evidence is accepted. The first one is the one to name.

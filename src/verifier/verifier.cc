@@ -91,7 +91,7 @@ Verdict judge_envelope(const EvidenceEnvelope& envelope, const Case& the_case) {
   }
   const Verdict verdict = judge_azure(azure_evidence_of(files.value()), the_case);
   if (verdict.kind != envelope.kind) {
-    return refused(Rule::kind, name_of(verdict.kind), name_of(envelope.kind));
+    return refused(Rule::kind, name_of(*verdict.kind), name_of(envelope.kind));
   }
   return verdict;
 }

@@ -109,9 +109,10 @@ Result<ByteVector> raw_of_der(Bytes der) {
 }
 
 enum class KeyType { p256, p384, rsa };
+enum class KeyRule { p256, p384, any_curve, rsa };
 
 struct Scheme {
-  KeyType key;
+  KeyRule key;
   bool sha384;
   bool raw_signature;  ///< r || s rather than Ecdsa-Sig-Value
   int padding;         ///< RSA alone
@@ -122,21 +123,31 @@ Scheme scheme_of(SignatureScheme scheme) noexcept {
   constexpr int kPkcs1 = RSA_PKCS1_PADDING;
   constexpr int kPss = RSA_PKCS1_PSS_PADDING;
   switch (scheme) {
-    case SignatureScheme::ecdsa_p256_sha256_raw: return {KeyType::p256, false, true, 0, 0};
-    case SignatureScheme::ecdsa_p256_sha256_der: return {KeyType::p256, false, false, 0, 0};
-    case SignatureScheme::ecdsa_p384_sha384_raw: return {KeyType::p384, true, true, 0, 0};
-    case SignatureScheme::ecdsa_p384_sha384_der: return {KeyType::p384, true, false, 0, 0};
-    case SignatureScheme::rsa_pkcs1_sha256: return {KeyType::rsa, false, false, kPkcs1, 0};
-    case SignatureScheme::rsa_pkcs1_sha384: return {KeyType::rsa, true, false, kPkcs1, 0};
-    case SignatureScheme::rsa_pss_sha384: return {KeyType::rsa, true, false, kPss, 48};
+    case SignatureScheme::ecdsa_p256_sha256_raw: return {KeyRule::p256, false, true, 0, 0};
+    case SignatureScheme::ecdsa_p384_sha384_raw: return {KeyRule::p384, true, true, 0, 0};
+    case SignatureScheme::ecdsa_sha256_der: return {KeyRule::any_curve, false, false, 0, 0};
+    case SignatureScheme::ecdsa_sha384_der: return {KeyRule::any_curve, true, false, 0, 0};
+    case SignatureScheme::rsa_pkcs1_sha256: return {KeyRule::rsa, false, false, kPkcs1, 0};
+    case SignatureScheme::rsa_pkcs1_sha384: return {KeyRule::rsa, true, false, kPkcs1, 0};
+    case SignatureScheme::rsa_pss_sha384: return {KeyRule::rsa, true, false, kPss, 48};
     case SignatureScheme::rsa_pss_sha256: break;
   }
-  return {KeyType::rsa, false, false, kPss, RSA_PSS_SALTLEN_AUTO};
+  return {KeyRule::rsa, false, false, kPss, RSA_PSS_SALTLEN_AUTO};
+}
+
+bool fits(KeyType key, KeyRule rule) noexcept {
+  switch (rule) {
+    case KeyRule::p256: return key == KeyType::p256;
+    case KeyRule::p384: return key == KeyType::p384;
+    case KeyRule::any_curve: return key != KeyType::rsa;
+    case KeyRule::rsa: break;
+  }
+  return key == KeyType::rsa;
 }
 
 bool set_up(EVP_PKEY_CTX* context, const Scheme& scheme) {
   if (EVP_PKEY_verify_init(context) != 1) return false;
-  if (scheme.key != KeyType::rsa) return true;
+  if (scheme.key != KeyRule::rsa) return true;
   const EVP_MD* digest = scheme.sha384 ? EVP_sha384() : EVP_sha256();
   if (EVP_PKEY_CTX_set_rsa_padding(context, scheme.padding) != 1 ||
       EVP_PKEY_CTX_set_signature_md(context, digest) != 1) {
@@ -282,7 +293,7 @@ Result<PublicKey> PublicKey::from_rsa(Bytes modulus, std::uint32_t exponent) {
 Status PublicKey::verify(SignatureScheme name, Bytes message, Bytes signature) const {
   const Error refused{Code::unverified, "signature.verify"};
   const Scheme scheme = scheme_of(name);
-  if (scheme.key != state_->type) return refused;
+  if (!fits(state_->type, scheme.key)) return refused;
   ByteVector encoded;
   if (scheme.raw_signature) {
     if (signature.size() != (scheme.sha384 ? 96U : 64U)) return refused;

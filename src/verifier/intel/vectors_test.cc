@@ -68,7 +68,7 @@ TEST(IntelVectors, AgreeFieldByField) {
                                   time_of_vector(*vector));
     expect_claims(verdict, *vector);
     EXPECT_EQ(verdict.debug, vector->find("debug")->boolean());
-    EXPECT_EQ(name_of(verdict.kind), text_in(*vector, "tee"));
+    EXPECT_EQ(name_of(verdict.kind.value()), text_in(*vector, "tee"));
     const JsonValue& checks = *vector->find("signature_checks");
     const bool genuine = checks.find("qe_sig")->boolean() == true &&
                          checks.find("quote_sig")->boolean() == true;
