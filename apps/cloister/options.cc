@@ -1,0 +1,155 @@
+#include "options.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <sstream>
+
+namespace cloister {
+namespace {
+
+constexpr const char* kIntroduction =
+    "cloister: the client of a confidential inference server\n\n"
+    "Every command first checks the server's evidence over its own connection, and sends neither\n"
+    "token nor data to a server that it does not accept.";
+
+constexpr const char* kLesson =
+    R"(First steps, against a server started with `cloisterd --dev FOLDER`:
+  export CLOISTER_TOKEN=...        the token that the server printed at its first start
+  S="--server https://127.0.0.1:8443 --allow-simulation"
+  cloister attest $S               who is there, and what is not proven
+  cloister upload $S digits 1 digits.onnx
+  cloister models $S
+  cloister infer  $S digits --input image.npy --output scores.npy
+
+A server on real hardware needs a policy that says which code you accept:
+  cloister policy new > policy.json        then fill in the measurement that you built yourself
+  cloister attest --server https://host.example --policy policy.json
+
+Exit codes: 0 done, 1 refused by the server, 2 wrong usage or a local file, 3 not verified,
+4 unreachable. The token never stands on the command line, where others could read it.)";
+
+void add_common(CLI::App& app, Options& options) {
+  app.add_option("--server", options.server, "The server: https://HOST[:PORT]")->type_name("URL");
+  app.add_option("--token-file", options.token_file,
+                 "Read the token from FILE, or from standard input with -\n"
+                 "(otherwise from the environment's CLOISTER_TOKEN)")
+      ->type_name("FILE");
+  app.add_option("--policy", options.policy_file, "Which evidence to accept")->type_name("FILE");
+  app.add_option("--endorsements", options.endorsements_folder,
+                 "The vendor's collateral, as files of one folder")
+      ->type_name("FOLDER");
+  app.add_flag("--allow-simulation", options.allow_simulation,
+               "Accept a simulated platform, which protects nothing from its owner");
+  app.add_flag("--json", options.json, "Print JSON, for programs");
+  app.add_flag("--progress", options.progress, "Show progress even where there is no terminal");
+}
+
+/// Adds subcommands that all write to the same options.
+class Commands {
+ public:
+  Commands(CLI::App& app, Options& options) : app_(app), options_(options) {}
+
+  CLI::App* add(CLI::App& parent, const char* name, const char* says, Command command) {
+    CLI::App* sub = parent.add_subcommand(name, says);
+    sub->fallthrough();
+    sub->callback([this, command] { options_.command = command; });
+    return sub;
+  }
+
+  void add_all() {
+    add(app_, "attest", "Check the server's evidence and print who it is", Command::attest)
+        ->footer("Prints the pin for `curl --pinnedpubkey`, too.");
+    CLI::App* upload = add(app_, "upload", "Store a model, encrypted", Command::upload);
+    upload->add_option("MODEL", options_.model, "Its name")->required();
+    upload->add_option("VERSION", options_.version, "Its number, from 1")->required();
+    upload->add_option("FILE", options_.file, "An ONNX file")->required();
+    upload->footer("A version never changes: the same bytes again are no error, others are.\n"
+                   "Example: cloister upload --server URL digits 1 digits.onnx");
+    CLI::App* models = add(app_, "models", "List your models, or describe one", Command::models);
+    models->add_option("MODEL", options_.model, "Describe this one: inputs, outputs, digest");
+    add_infer();
+    add_model_command("load", "Bring a model into memory before its first use", Command::load);
+    add_model_command("unload", "Take a model out of memory", Command::unload);
+    CLI::App* erase = add(app_, "delete", "Erase a version and its keys", Command::erase);
+    erase->add_option("MODEL", options_.model, "Its name")->required();
+    erase->add_option("VERSION", options_.version, "Its number, never used again")->required();
+    add_token();
+    CLI::App* policy = app_.add_subcommand("policy", "Make a policy file");
+    policy->require_subcommand(1);
+    add(*policy, "new", "Print a policy file with every key explained", Command::new_policy);
+  }
+
+ private:
+  void add_model_command(const char* name, const char* says, Command command) {
+    add(app_, name, says, command)->add_option("MODEL", options_.model, "Its name")->required();
+  }
+
+  void add_infer() {
+    CLI::App* infer = add(app_, "infer", "Run a model on your data", Command::infer);
+    infer->add_option("MODEL", options_.model, "Its name, or OWNER.NAME")->required();
+    infer->add_option("--model-version", options_.version, "A version (otherwise the newest)");
+    infer->add_option("--input", options_.inputs,
+                      "FILE.npy, FILE.npz or FILE.json, or NAME=FILE.npy for each input")
+        ->required()
+        ->type_name("FILE");
+    infer->add_option("--output", options_.output,
+                      "Write the result to FILE.npy, FILE.npz or FILE.json (otherwise print it)")
+        ->type_name("FILE");
+    infer->add_option("--select", options_.selected, "Only these outputs")->type_name("NAME");
+    infer->add_option("--model-sha256", options_.model_sha256,
+                      "Refuse any other model than the file with this digest")
+        ->type_name("HEX");
+    infer->footer(
+        "Examples:\n"
+        "  cloister infer --server URL digits --input image.npy\n"
+        "  cloister infer --server URL bert --input input_ids=ids.npy --input mask=mask.npy \\\n"
+        "      --output result.npz --model-sha256 \"$(sha256sum bert.onnx | cut -d' ' -f1)\"");
+  }
+
+  void add_token() {
+    CLI::App* token = app_.add_subcommand("token", "Make or revoke tokens");
+    token->require_subcommand(1);
+    CLI::App* make = add(*token, "new", "Make a token and print it once", Command::new_token);
+    make->add_option("PRINCIPAL", options_.principal, "Whose token")->required();
+    make->add_option("--days", options_.days, "How long it is good for")
+        ->check(CLI::Range(1U, 3650U));
+    make->add_option("--output", options_.output, "Write it to FILE (mode 0600) instead")
+        ->type_name("FILE");
+    add(*token, "revoke", "Revoke all tokens of a principal", Command::revoke_tokens)
+        ->add_option("PRINCIPAL", options_.principal, "Whose tokens")
+        ->required();
+  }
+
+  CLI::App& app_;
+  Options& options_;
+};
+
+}  // namespace
+
+std::variant<Options, Outcome> parse_options(int argc, char** argv) {
+  Options options;
+  CLI::App app(kIntroduction, "cloister");
+  app.footer(kLesson);
+  app.set_version_flag("--version", "cloister " CLOISTER_VERSION);
+  app.require_subcommand(1);
+  add_common(app, options);
+  Commands commands(app, options);
+  commands.add_all();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream complaint;
+    const int code = app.exit(error, out, complaint);
+    std::fputs(out.str().c_str(), stdout);
+    std::fputs(complaint.str().c_str(), stderr);
+    return code == 0 ? Outcome::done : Outcome::usage;
+  }
+  if (options.server.empty() && options.command != Command::new_policy) {
+    std::fputs("cloister: --server URL is missing; `cloister --help` shows examples\n", stderr);
+    return Outcome::usage;
+  }
+  return options;
+}
+
+}  // namespace cloister

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "console.h"
+
+namespace cloister {
+
+enum class Command {
+  attest, upload, models, infer, load, unload, erase, new_token, revoke_tokens, new_policy
+};
+
+/// What the person asked for. Names and paths as given, unchecked.
+struct Options {
+  Command command = Command::attest;
+  // For every command.
+  std::string server;
+  std::string token_file;  ///< "-" for standard input; empty: CLOISTER_TOKEN
+  std::string policy_file, endorsements_folder;
+  bool allow_simulation = false;
+  bool json = false;
+  bool progress = false;
+  // For some.
+  std::string model, version, file;
+  std::vector<std::string> inputs;  ///< FILE, or NAME=FILE each
+  std::string output;
+  std::vector<std::string> selected;  ///< outputs
+  std::string model_sha256;
+  std::string principal;
+  unsigned days = 30;
+};
+
+/// The options; or, where there is nothing to do (help, a wrong command line), what to end with.
+/// What there is to say has been said then.
+std::variant<Options, Outcome> parse_options(int argc, char** argv);
+
+}  // namespace cloister

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "client/session.h"
+#include "console.h"
+#include "options.h"
+
+namespace cloister {
+
+/// What commands work with beside their options.
+struct Tools {
+  const Clock& clock;
+  Entropy& entropy;
+  std::string environment_token;  ///< CLOISTER_TOKEN, or empty
+};
+
+/// A verified server, or what to end with; what there is to say has been said then.
+struct ServerAccess {
+  std::unique_ptr<ClientSession> session;
+  Verdict verdict;
+  Outcome outcome = Outcome::done;
+};
+
+enum class TokenUse { required, none };
+
+/// Connects and verifies; with a token, only after the verdict.
+ServerAccess open_server(const Options& options, Tools& tools, TokenUse token_use);
+
+}  // namespace cloister
