@@ -25,6 +25,9 @@ struct EngineModel {
   GraphForm form = GraphForm::canonical;
   /// Whether to bring weights into the layout that matrix products like: a copy, and time.
   bool prepack = true;
+  /// The file of fixed size whose beginning `weights` maps, or -1: a worker maps it instead of
+  /// getting a copy. Nobody may write to the weights any more.
+  int weights_file = -1;
 };
 
 /// Ends a run from another thread: set once, never cleared.

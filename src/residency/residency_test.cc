@@ -64,6 +64,7 @@ class FakeEngine final : public Engine {
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<std::uint64_t> most{0};
   std::atomic<bool> refuse{false};
+  std::atomic<std::uint64_t> growth{0};  ///< what every model takes beside its weights
 
   Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {
     if (refuse) return Error{Code::internal, "fake.load"};
@@ -81,6 +82,7 @@ class FakeEngine final : public Engine {
       }
     }
     ~Model() override { engine_.bytes -= size_; }
+    std::uint64_t overhead_bytes() const noexcept override { return engine_.growth; }
     Result<std::unique_ptr<RunOutputs>> run(const std::vector<NamedTensorView>& inputs,
                                             const std::vector<std::string>&,
                                             RunControl&) override {
@@ -254,6 +256,20 @@ TEST_F(ResidencyTest, LetsRunningRequestsFinishOnAnUnloadedModel) {
   EXPECT_EQ(residency.resident_bytes(), 0U);
   EXPECT_TRUE(serves(residency.acquire(ref_of("m"), soon()).value(), "m"));
   EXPECT_EQ(vault_.opened, 2);
+}
+
+TEST_F(ResidencyTest, CountsWhatModelsGrowToAndEvictsForIt) {
+  for (const char* name : {"a", "b", "c"}) vault_.add(name, 10 * kMiB);
+  Residency& residency = make({.budget_bytes = 60 * kMiB, .loads_at_once = 1});
+  ASSERT_TRUE(residency.acquire(ref_of("a"), soon()).ok());
+  ASSERT_TRUE(residency.acquire(ref_of("b"), soon()).ok());
+  engine_.growth = 15 * kMiB;  // 25 MiB each, seen when it is used next
+  ASSERT_TRUE(residency.acquire(ref_of("a"), soon()).ok());
+  ASSERT_TRUE(residency.acquire(ref_of("b"), soon()).ok());
+  EXPECT_EQ(residency.resident_bytes(), 50 * kMiB);
+  ASSERT_TRUE(residency.acquire(ref_of("c"), soon()).ok());
+  EXPECT_EQ(names(residency), (std::set<std::string>{"b", "c"}));
+  EXPECT_LE(residency.resident_bytes(), 60 * kMiB);
 }
 
 TEST_F(ResidencyTest, KeepsItsBudgetAndServesTheRightModelUnderStress) {

@@ -101,7 +101,16 @@ void Residency::Rooms::give_back(Held& held) {
   const MutexLock lock(mutex_);
   --held.leases;
   held.last_used = ++uses_;
-  if (!queue_.empty()) work_.notify_all();
+  // Runs make a model grow; what it takes now is what counts.
+  recount(held);
+  if (counted_bytes_ > settings_.budget_bytes || !queue_.empty()) work_.notify_all();
+}
+
+void Residency::Rooms::recount(Held& held) {
+  const std::uint64_t bytes = held.opened.weights.size() + held.opened.bundle.graph.size() +
+                              held.model->overhead_bytes();
+  counted_bytes_ = counted_bytes_ - held.bytes + bytes;
+  held.bytes = bytes;
 }
 
 Status Residency::Rooms::unload(const VersionRef& ref) {
@@ -163,6 +172,8 @@ bool Residency::Rooms::make_room(std::uint64_t bytes, HeldList& evicted) {
   for (const std::shared_ptr<Room>& room : idle) {
     if (freed >= excess) break;
     freed += room->held->bytes;
+    // What it took in use is what it will take again.
+    measured_bytes_[room->ref] = room->held->bytes;
     evicted.push_back(std::move(room->held));
     rooms_.erase(room->ref);
   }
@@ -207,7 +218,8 @@ void Residency::Rooms::load_loop() {
     {
       const MutexLock lock(mutex_);
       const std::uint64_t before = counted_bytes_;
-      room = stopping_ ? nullptr : next_to_load(evicted);
+      // First what is over the budget now, as models grew; then what is wanted.
+      if (!stopping_ && make_room(0, evicted)) room = next_to_load(evicted);
       reserved = counted_bytes_ - before;
       if (!room && evicted.empty()) {
         if (stopping_) return;
@@ -222,7 +234,9 @@ void Residency::Rooms::load_loop() {
 Status Residency::Rooms::fill(Held& held, const VersionRef& ref) const {
   CLOISTER_ASSIGN(held.opened, vault_.open_version(ref));
   CLOISTER_ASSIGN(held.model,
-                  engine_.load({&held.opened.bundle, held.opened.weights.bytes()}));
+                  engine_.load({.bundle = &held.opened.bundle,
+                                .weights = held.opened.weights.bytes(),
+                                .weights_file = held.opened.weights.file()}));
   return Done{};
 }
 
@@ -237,13 +251,9 @@ void Residency::Rooms::load(Room& room, std::uint64_t reserved) {
     fail(room, filled.error());
     return;
   }
-  const std::uint64_t bytes = held->opened.weights.size() + held->opened.bundle.graph.size() +
-                              held->model->overhead_bytes();
   {
     const MutexLock lock(mutex_);
-    counted_bytes_ = counted_bytes_ - held->bytes + bytes;
-    held->bytes = bytes;
-    measured_bytes_[room.ref] = bytes;
+    recount(*held);
     held->last_used = ++uses_;
     room.held = std::move(held);
     room.failures = 0;

@@ -51,6 +51,7 @@ class Residency::Rooms {
   Result<Lease> wait_for(Room& room, SteadyTime deadline, Pin pin) REQUIRES(mutex_);
   Lease lease(Room& room) REQUIRES(mutex_);
   void give_back(Held& held) EXCLUDES(mutex_);
+  void recount(Held& held) REQUIRES(mutex_);
 
   void load_loop() EXCLUDES(mutex_);
   std::shared_ptr<Room> next_to_load(HeldList& evicted) REQUIRES(mutex_);

@@ -1,5 +1,6 @@
 #include "secret/private_memory.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,7 +21,9 @@ constexpr std::size_t kHugePage = 2U << 20;
 // The sizes in which a pool keeps blocks; a request takes the smallest that holds it.
 constexpr std::array<std::size_t, 4> kKeptSizes = {64U << 10, 256U << 10, 1U << 20, 4U << 20};
 
-std::size_t page_size() noexcept { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
+std::size_t page_size() noexcept {
+  return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
 
 /// The place in kKeptSizes of the smallest block that holds `size`; past its end for larger ones.
 std::size_t size_class(std::uint64_t size) noexcept {
@@ -88,19 +91,39 @@ Result<PrivateMemory> PrivateMemory::reserve(std::uint64_t size) {
   return PrivateMemory(static_cast<std::byte*>(start), size);
 }
 
+Result<PrivateMemory> PrivateMemory::reserve_shareable(std::uint64_t size) {
+  if (size == 0 || size > kPrivateMemoryMax) return Error{Code::too_large, "private_memory.size"};
+  PrivateMemory memory;
+  memory.file_ = memfd_create("cloister", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  // A size that cannot change: nobody who is given the file can take pages away from its readers.
+  if (memory.file_ < 0 || ftruncate(memory.file_, static_cast<off_t>(size)) != 0 ||
+      fcntl(memory.file_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
+    return Error{Code::io, "private_memory.file"};
+  }
+  void* start = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.file_, 0);
+  if (start == MAP_FAILED) return Error{Code::io, "private_memory.map"};
+  memory.start_ = static_cast<std::byte*>(start);
+  memory.size_ = size;
+  madvise(start, size, MADV_DONTDUMP);
+  return memory;
+}
+
 PrivateMemory::PrivateMemory(PrivateMemory&& other) noexcept
     : start_(std::exchange(other.start_, nullptr)),
       size_(std::exchange(other.size_, 0)),
+      file_(std::exchange(other.file_, -1)),
       origin_(std::move(other.origin_)) {}
 
 PrivateMemory& PrivateMemory::operator=(PrivateMemory&& other) noexcept {
   std::swap(start_, other.start_);
   std::swap(size_, other.size_);
+  std::swap(file_, other.file_);
   std::swap(origin_, other.origin_);
   return *this;
 }
 
 PrivateMemory::~PrivateMemory() {
+  if (file_ >= 0) close(file_);
   if (start_ == nullptr) return;
   if (origin_ != nullptr) {
     wipe(bytes());
@@ -114,10 +137,12 @@ PrivateMemory::~PrivateMemory() {
 
 void PrivateMemory::release(std::size_t offset, std::size_t length) noexcept {
   const std::size_t page = page_size();
-  const std::size_t end = std::min(size_, offset + std::min(length, size_ - std::min(size_, offset)));
+  const std::size_t end =
+      std::min(size_, offset + std::min(length, size_ - std::min(size_, offset)));
   const std::size_t first = (offset + page - 1) / page * page;
   const std::size_t last = end / page * page;
-  if (first < last) madvise(start_ + first, last - first, MADV_DONTNEED);
+  if (first >= last) return;
+  madvise(start_ + first, last - first, file_ < 0 ? MADV_DONTNEED : MADV_REMOVE);
 }
 
 PrivateMemoryPool::PrivateMemoryPool(std::uint64_t kept_bytes_max)

@@ -18,6 +18,9 @@ class PrivateMemory {
   PrivateMemory() = default;
   /// `size` bytes, 1 byte to 64 GiB, zero at first. Fails: `too_large`, `io` (none to be had).
   static Result<PrivateMemory> reserve(std::uint64_t size);
+  /// The same in a memory file of fixed size, which another process may be given: weights that a
+  /// worker reads. In small pages. Fails as `reserve` does.
+  static Result<PrivateMemory> reserve_shareable(std::uint64_t size);
 
   PrivateMemory(PrivateMemory&& other) noexcept;
   PrivateMemory& operator=(PrivateMemory&& other) noexcept;
@@ -28,6 +31,8 @@ class PrivateMemory {
   MutableBytes bytes() noexcept { return {start_, size_}; }
   Bytes bytes() const noexcept { return {start_, size_}; }
   std::size_t size() const noexcept { return size_; }
+  /// The memory file's descriptor, which stays this object's; -1 where there is none.
+  int file() const noexcept { return file_; }
 
   /// Gives the pages wholly inside [offset, offset + length) back to the host, wiped; the range
   /// reads as zeros afterwards.
@@ -39,6 +44,7 @@ class PrivateMemory {
 
   std::byte* start_ = nullptr;
   std::size_t size_ = 0;
+  int file_ = -1;
   std::shared_ptr<KeptBlocks> origin_;  ///< where a pooled block goes back to; else nothing
 };
 

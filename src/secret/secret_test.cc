@@ -94,5 +94,26 @@ TEST(PrivateMemoryPool, LeavesBlocksUsableWhenItEndsFirst) {
   EXPECT_EQ(block.size(), 100U);
 }
 
+TEST(ShareablePrivateMemory, RefusesSizesOutOfRange) {
+  EXPECT_EQ(PrivateMemory::reserve_shareable(0).error().code, Code::too_large);
+  EXPECT_EQ(PrivateMemory::reserve_shareable(65ULL << 30).error().code, Code::too_large);
+}
+
+TEST(ShareablePrivateMemory, IsAFileOfZerosThatMovesWithItsOwner) {
+  EXPECT_EQ(PrivateMemory::reserve(4096).value().file(), -1);
+  PrivateMemory memory = PrivateMemory::reserve_shareable(10'000).value();
+  ASSERT_EQ(memory.size(), 10'000U);
+  EXPECT_GE(memory.file(), 0);
+  EXPECT_EQ(memory.bytes()[9'999], std::byte{0});
+  memory.bytes()[5'000] = std::byte{7};
+  memory.bytes()[0] = std::byte{7};
+  const int file = memory.file();
+  PrivateMemory moved = std::move(memory);
+  EXPECT_EQ(moved.file(), file);
+  moved.release(0, 4096);
+  EXPECT_EQ(moved.bytes()[0], std::byte{0});
+  EXPECT_EQ(moved.bytes()[5'000], std::byte{7});
+}
+
 }  // namespace
 }  // namespace cloister

@@ -126,7 +126,9 @@ Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
     CLOISTER_ASSIGN(opened.graph, PrivateMemory::reserve(entry.graph.bytes));
   }
   if (entry.weights.bytes > 0) {
-    CLOISTER_ASSIGN(opened.weights, PrivateMemory::reserve(entry.weights.bytes));
+    CLOISTER_ASSIGN(opened.weights, work.shareable_weights
+                                        ? PrivateMemory::reserve_shareable(entry.weights.bytes)
+                                        : PrivateMemory::reserve(entry.weights.bytes));
   }
   CLOISTER_TRY(read_version_into(work, file, entry, opened.graph.bytes(), opened.weights.bytes()));
   return opened;

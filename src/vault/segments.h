@@ -23,6 +23,7 @@ struct SegmentWork {
   const StoreKeys& keys;
   unsigned threads = 2;
   IntegrityMode integrity = IntegrityMode::tags;
+  bool shareable_weights = false;  ///< as in VaultSettings
 };
 
 /// Writes one version's file: header, table, graph, weights. `entry` names the file and has the

@@ -113,7 +113,7 @@ class SealedVault final : public Vault {
               OpenedStore store)
       : parts_(parts), settings_(settings), entropy_(std::move(entropy)),
         store_(std::move(store)),
-        work_{*store_.keys, settings.threads, settings.integrity},
+        work_{*store_.keys, settings.threads, settings.integrity, settings.shareable_weights},
         state_(std::make_shared<const Catalogue>(std::move(store_.catalogue))),
         epoch_(store_.files->epoch()) {}
 

@@ -48,6 +48,8 @@ struct VaultSettings {
   unsigned threads = 2;  ///< for sealing and opening; 1 to 64
   IntegrityMode integrity = IntegrityMode::tags;
   AeadChoice aead = AeadChoice::fastest;
+  /// Whether opened weights lie in memory that a worker process can be given without a copy.
+  bool shareable_weights = false;
   Sha256Digest build{};           ///< of the program that seals: bound into every new segment's key
   Sha256Digest upgrade_policy{};  ///< of the policy that a new store is made with; zeros for none
 };

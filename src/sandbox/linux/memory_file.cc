@@ -48,8 +48,7 @@ Status write_all(int file, std::uint64_t offset, Bytes content) {
   return Done{};
 }
 
-Status seal(int file, Sealing sealing) {
-  const int more = sealing == Sealing::read_only ? F_SEAL_WRITE : 0;
+Status seal(int file, int more) {
   if (::fcntl(file, F_ADD_SEALS, kSizeSeals | F_SEAL_SEAL | more) != 0) {
     return Error{Code::io, "sandbox.seal"};
   }
@@ -94,15 +93,21 @@ Mapping::~Mapping() {
 
 Result<Descriptor> make_memory_file(std::uint64_t size) {
   CLOISTER_ASSIGN(Descriptor file, create_sized(size, Executable::no));
-  CLOISTER_TRY(seal(file.number(), Sealing::writable));
+  CLOISTER_TRY(seal(file.number(), 0));
   return file;
 }
 
 Result<Descriptor> make_memory_file(Bytes content, Executable executable) {
   CLOISTER_ASSIGN(Descriptor file, create_sized(content.size(), executable));
   CLOISTER_TRY(write_all(file.number(), 0, content));
-  CLOISTER_TRY(seal(file.number(), Sealing::read_only));
+  CLOISTER_TRY(seal(file.number(), F_SEAL_WRITE));
   return file;
+}
+
+Status seal_against_new_writers(int file) {
+  const int seals = ::fcntl(file, F_GET_SEALS);
+  if (seals >= 0 && (seals & F_SEAL_FUTURE_WRITE) != 0) return Done{};
+  return seal(file, F_SEAL_FUTURE_WRITE);
 }
 
 Result<SealedFile> seal_file(const std::string& path) {
@@ -124,7 +129,7 @@ Result<SealedFile> seal_file(const std::string& path) {
     CLOISTER_TRY(write_all(file.number(), done, Bytes(piece).first(got)));
     done += got;
   }
-  CLOISTER_TRY(seal(file.number(), Sealing::read_only));
+  CLOISTER_TRY(seal(file.number(), F_SEAL_WRITE));
   CLOISTER_ASSIGN(Mapping content, Mapping::map(file.number(), size, Mapping::Access::read));
   return SealedFile{std::move(file), std::move(content)};
 }

@@ -30,17 +30,16 @@ class Mapping {
   std::size_t size_ = 0;
 };
 
-/// What may still happen to a memory file's content. Its size is sealed in every case.
-enum class Sealing {
-  writable,   ///< by everybody who has it
-  read_only,  ///< by nobody, for ever
-};
 enum class Executable { no, yes };
 
 /// Zeros, `size` bytes, that cost memory once they are touched. Fails: `too_large`, `io`.
 Result<Descriptor> make_memory_file(std::uint64_t size);
 /// A sealed copy of `content`.
 Result<Descriptor> make_memory_file(Bytes content, Executable executable = Executable::no);
+
+/// Makes `file`'s content read-only to everybody but the mappings that are there already.
+/// Fails: `io`.
+Status seal_against_new_writers(int file);
 
 /// A program or library as it was read once, in memory that nobody can change any more: what is
 /// hashed here is what is executed.

@@ -8,6 +8,7 @@
 #include "base/mutex.h"
 #include "sandbox/linux/failure_book.h"
 #include "sandbox/linux/live_worker.h"
+#include "sandbox/linux/memory_file.h"
 #include "sandbox/linux/spare_workers.h"
 
 namespace cloister {
@@ -167,7 +168,10 @@ class LinuxSandboxEngine final : public SandboxEngine {
     CLOISTER_ASSIGN(files.bundle, make_memory_file(bundle));
     files.bundle_bytes = bundle.size();
     files.weights_bytes = model.weights.size();
-    if (!model.weights.empty()) {
+    if (!model.weights.empty() && model.weights_file >= 0) {
+      CLOISTER_TRY(seal_against_new_writers(model.weights_file));
+      files.weights = model.weights_file;
+    } else if (!model.weights.empty()) {
       CLOISTER_ASSIGN(files.own_weights, make_memory_file(model.weights));
       files.weights = files.own_weights.number();
     }

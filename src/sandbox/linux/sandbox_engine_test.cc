@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
 #include "base/byte_writer.h"
 #include "base/posix/posix_clock.h"
 #include "sandbox/linux/memory_file.h"
+#include "secret/private_memory.h"
 #include "support/engine_models.h"
 
 namespace cloister {
@@ -147,6 +149,17 @@ TEST_F(HostileWorkerTest, FindsEveryDoorShut) {
   EXPECT_EQ(DetailForTest::text(result.error()), "all denied");
 }
 
+TEST_F(HostileWorkerTest, CannotWriteWeightsThatItWasLent) {
+  PrivateMemory lent = PrivateMemory::reserve_shareable(4096).value();
+  const EngineExample example = told_to("probe");
+  EngineModel description{&example.bundle, lent.bytes()};
+  description.weights_file = lent.file();
+  const auto model = engine_->load(description).value();
+  const auto result = run(*model, "probe", static_cast<float>(::getpid()));
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(DetailForTest::text(result.error()), "all denied");
+}
+
 TEST_F(HostileWorkerTest, IsQuarantinedWhenItKeepsDying) {
   SandboxSettings settings = settings_of(hostile_);
   settings.lanes = 1;
@@ -220,6 +233,23 @@ TEST_F(SandboxTest, RunsAsTheEngineInThisProcessDoes) {
     }
     EXPECT_GT(model->overhead_bytes(), 0U);
   }
+}
+
+TEST_F(SandboxTest, ReadsLentWeightsInPlace) {
+  const auto engine = honest();
+  const EngineExample example = weighted_example();
+  PrivateMemory lent = PrivateMemory::reserve_shareable(256).value();
+  std::ranges::copy(std::as_bytes(std::span(example.weights)), lent.bytes().begin());
+  EngineModel description{&example.bundle, lent.bytes(), GraphForm::optimised};
+  description.weights_file = lent.file();
+  const auto model = engine->load(description).value();
+  const HeldTensor x = held_floats("x", {64}, std::vector<float>(64, 10.0F));
+  RunControl control;
+  const auto first = model->run({x.view()}, {"y"}, control).value();
+  EXPECT_EQ(floats_of(first->tensors()[0].tensor)[63], 74.0F);
+  lent.bytes()[255] = std::byte{0};  // the top of the last float: 64 becomes almost nothing
+  const auto second = model->run({x.view()}, {"y"}, control).value();
+  EXPECT_EQ(floats_of(second->tensors()[0].tensor)[63], 10.0F) << "the weights were copied";
 }
 
 TEST_F(SandboxTest, CarriesText) {
