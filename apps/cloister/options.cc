@@ -75,6 +75,7 @@ class Commands {
     erase->add_option("VERSION", options_.version, "Its number, never used again")->required();
     add_token();
     CLI::App* policy = app_.add_subcommand("policy", "Make a policy file");
+    policy->fallthrough();
     policy->require_subcommand(1);
     add(*policy, "new", "Print a policy file with every key explained", Command::new_policy);
   }
@@ -91,11 +92,14 @@ class Commands {
     infer->add_option("--input", options_.inputs,
                       "FILE.npy, FILE.npz or FILE.json, or NAME=FILE.npy for each input")
         ->required()
+        ->allow_extra_args(false)
         ->type_name("FILE");
     infer->add_option("--output", options_.output,
                       "Write the result to FILE.npy, FILE.npz or FILE.json (otherwise print it)")
         ->type_name("FILE");
-    infer->add_option("--select", options_.selected, "Only these outputs")->type_name("NAME");
+    infer->add_option("--select", options_.selected, "Only this output; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("NAME");
     infer->add_option("--model-sha256", options_.model_sha256,
                       "Refuse any other model than the file with this digest")
         ->type_name("HEX");
@@ -108,6 +112,7 @@ class Commands {
 
   void add_token() {
     CLI::App* token = app_.add_subcommand("token", "Make or revoke tokens");
+    token->fallthrough();
     token->require_subcommand(1);
     CLI::App* make = add(*token, "new", "Make a token and print it once", Command::new_token);
     make->add_option("PRINCIPAL", options_.principal, "Whose token")->required();
@@ -142,6 +147,7 @@ std::variant<Options, Outcome> parse_options(int argc, char** argv) {
     std::ostringstream complaint;
     const int code = app.exit(error, out, complaint);
     std::fputs(out.str().c_str(), stdout);
+    if (!out.str().ends_with('\n') && !out.str().empty()) std::fputc('\n', stdout);
     std::fputs(complaint.str().c_str(), stderr);
     return code == 0 ? Outcome::done : Outcome::usage;
   }

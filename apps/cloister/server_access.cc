@@ -79,7 +79,7 @@ ServerAccess failed(const Error& error) {
 }
 
 void say_refusal(const Verdict& verdict, const Options& options) {
-  std::fputs("cloister: the server is not verified; nothing was sent to it\n", stderr);
+  std::fputs("cloister: the server is not verified; no token and no data was sent to it\n", stderr);
   std::fputs(printable(verdict_text(verdict)).c_str(), stderr);
   if (verdict.kind == EvidenceKind::simulated && verdict.authentic && !options.allow_simulation) {
     std::fputs("cloister: to try out a simulated server, which protects nothing from its owner, "
