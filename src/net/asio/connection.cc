@@ -292,6 +292,7 @@ bool HttpConnection::dispatch() {
 bool HttpConnection::step_handling() {
   if (auto response = slot_->take()) {
     slot_.reset();
+    has_served_ = true;
     return respond(std::move(*response), false);
   }
   // Further bytes of the peer are its next requests, kept as far as the buffer goes; an end of the
@@ -417,6 +418,13 @@ bool HttpConnection::reader_too_slow(SteadyTime now) noexcept {
     moved_at_ = now;
   }
   return now - moved_at_ > service_.settings.stall_time_max;
+}
+
+std::optional<SteadyTime> HttpConnection::idle_since() const noexcept {
+  const bool silent =
+      state_ == State::handshake || state_ == State::idle || state_ == State::head;
+  if (!silent) return std::nullopt;
+  return phase_ == seen_phase_ ? phase_began_ : SteadyTime::max();  // younger than a tick
 }
 
 void HttpConnection::finish() noexcept {

@@ -36,6 +36,9 @@ class HttpConnection final : public SocketEvents,
   void on_tick(SteadyTime now) noexcept;
   /// Closes as soon as no request is under way.
   void finish() noexcept;
+  /// Since when only the peer's silence keeps it open; nothing while a request is under way.
+  std::optional<SteadyTime> idle_since() const noexcept;
+  bool has_served() const noexcept { return has_served_; }
   void close() noexcept;
 
   void on_readable() noexcept override;
@@ -89,6 +92,7 @@ class HttpConnection final : public SocketEvents,
   State state_ = State::handshake;
   bool driving_ = false;
   bool finishing_ = false;     ///< no further request is taken
+  bool has_served_ = false;    ///< a request was answered by the handler
   bool reading_wait_ = false;  ///< a wait for bytes is under way
   bool writing_wait_ = false;
   bool peer_stirred_ = false;  ///< bytes or an end came while a handler works

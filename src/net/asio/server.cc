@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <optional>
 #include <thread>
+#include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -110,14 +113,7 @@ class AsioHttpsServer final : public HttpsServer {
   void on_accepted(int descriptor) noexcept {
     set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
     set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE);
-    {
-      const MutexLock lock(mutex_);
-      if (open_ >= settings_.connections_max) {
-        ::close(descriptor);
-        return;
-      }
-      ++open_;
-    }
+    count_opened();
     Group& group = *groups_[next_++ % groups_.size()];
     if (group.loop->on_this_thread()) return adopt(group, descriptor);
     try {
@@ -140,6 +136,7 @@ class AsioHttpsServer final : public HttpsServer {
   Status add(Group& group, int descriptor) {
     CLOISTER_ASSIGN(auto socket, group.loop->watch(descriptor));
     if (group.finishing) return Error{Code::unavailable, "net.stopping"};
+    if (too_many() && !make_room(group)) return Error{Code::busy, "net.connections"};
     std::shared_ptr<const TlsContext> context;
     {
       const MutexLock lock(mutex_);
@@ -165,6 +162,21 @@ class AsioHttpsServer final : public HttpsServer {
     return Done{};
   }
 
+  /// Closes the connection that has been silent longest, one that never made a good request first:
+  /// a flood of idle connections then replaces its own, and not those of busy clients.
+  static bool make_room(Group& group) noexcept {
+    using Rank = std::tuple<bool, SteadyTime, std::uint64_t>;
+    std::optional<std::pair<Rank, HttpConnection*>> victim;
+    for (const auto& [id, connection] : group.connections) {
+      const auto since = connection->idle_since();
+      if (!since) continue;
+      const Rank rank{connection->has_served(), *since, id};
+      if (!victim || rank < victim->first) victim.emplace(rank, connection.get());
+    }
+    if (victim) victim->second->close();
+    return victim.has_value();
+  }
+
   static bool tick(Group& group, SteadyTime now) {
     for (const auto& [id, connection] : group.connections) connection->on_tick(now);
     group.ticking = !group.connections.empty();
@@ -178,6 +190,15 @@ class AsioHttpsServer final : public HttpsServer {
 
   static void close_all(Group& group) noexcept {
     for (const auto& [id, connection] : group.connections) connection->close();
+  }
+
+  void count_opened() noexcept {
+    const MutexLock lock(mutex_);
+    ++open_;
+  }
+  bool too_many() noexcept {
+    const MutexLock lock(mutex_);
+    return open_ > settings_.connections_max;
   }
 
   void on_ended() noexcept {

@@ -292,15 +292,34 @@ TEST_F(HttpsServerTest, EndsConnectionsThatAreTooSlow) {
   EXPECT_EQ(chunk.receive()->status, 408);
 }
 
-TEST_F(HttpsServerTest, ClosesConnectionsPastItsBound) {
+TEST_F(HttpsServerTest, ClosesTheNewConnectionWhereAllOthersAreBusy) {
   ListenerSettings settings;
-  settings.connections_max = 2;
+  settings.connections_max = 1;
   start(settings);
-  TlsClient first(port());
-  TlsClient second(port());
+  TlsClient busy(port());
+  busy.send("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n");
+  handler_.wait_until_waiting();
   EXPECT_THROW(TlsClient{port()}, std::runtime_error);
-  first.send(kGet);
-  EXPECT_EQ(first.receive()->status, 200);
+  handler_.answer_kept();
+  EXPECT_EQ(busy.receive()->status, 200);
+}
+
+TEST_F(HttpsServerTest, ServesClientsThroughAFloodOfSilentConnections) {
+  ListenerSettings settings;
+  settings.connections_max = 8;
+  start(settings);
+  TlsClient honest(port());
+  std::vector<TlsClient> silent;
+  for (int i = 0; i < 40; ++i) {
+    honest.send(kGet);
+    EXPECT_EQ(honest.receive()->status, 200);
+    silent.emplace_back(port());
+    if (i % 2 == 0) silent.back().send("GET / HTTP/1.1\r\nhost");
+  }
+  EXPECT_TRUE(silent.front().ended());
+  TlsClient late(port());
+  late.send(kGet);
+  EXPECT_EQ(late.receive()->status, 200);
 }
 
 TEST_F(HttpsServerTest, HangsUpOnEndlessKeyUpdates) {
