@@ -48,7 +48,7 @@ ValueType scores_of(const Node& zip_map) {
                                 length_attribute(zip_map, "classlabels_strings");
   ValueType type;
   type.kind = ValueType::Kind::tensor;
-  type.element = OnnxType::f32;
+  type.element = ElementType::f32;
   type.has_shape = true;
   type.shape.resize(2);
   type.shape[1].kind = Dimension::Kind::value;

@@ -55,7 +55,7 @@ std::string json_specs(const std::vector<TensorSpec>& specs) {
 void text_specs(std::string& out, const char* title, const std::vector<TensorSpec>& specs) {
   for (const TensorSpec& spec : specs) {
     out += title;
-    out += ' ' + spec.name + ": " + std::string(numpy_name(spec.type)) + ' ' +
+    out += spec.name + ": " + std::string(numpy_name(spec.type)) + ' ' +
            shape_text(spec, false) + '\n';
   }
 }

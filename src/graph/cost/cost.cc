@@ -188,7 +188,7 @@ std::vector<Shaped> CostWalk::loop(const Call& call, const Values& values, const
   const auto most = call.has(0) ? call.list(0) : std::nullopt;
   const bool known = most && most->size() == 1;
   const std::int64_t trips = known ? std::max<std::int64_t>((*most)[0], 0) : kOpen;
-  std::vector<Shaped> inputs{shaped(OnnxType::i64, {}), shaped(OnnxType::boolean, {})};
+  std::vector<Shaped> inputs{shaped(ElementType::i64, {}), shaped(ElementType::boolean, {})};
   const std::size_t states = call.inputs.size() < 2 ? 0 : call.inputs.size() - 2;
   for (std::size_t i = 0; i < states; ++i) inputs.push_back(call.input(i + 2));
   return repeated(*body, std::move(inputs), 2, states, trips, values, where);
@@ -271,7 +271,7 @@ std::vector<Shaped> CostWalk::graph(const Graph& graph, const Values* outer,
     values.known[graph.inputs[i].name] =
         !given                ? declared(graph.inputs[i])
         : i < inputs.size() ? inputs[i]
-                              : unknown(OnnxType::undefined);
+                              : unknown(ElementType::undefined);
   }
   for (const Tensor& tensor : graph.initializers) {
     // A default that a request may replace has the declared shape, not the default's.

@@ -74,17 +74,17 @@ void follow_values(const Call& call, Shaped& result) {
   }
 }
 
-OnnxType cast_type(const Call& call) {
+ElementType cast_type(const Call& call) {
   if (call.node->op_type == "CastLike") return call.input(1).type;
   const std::int64_t to = integer_attribute(*call.node, "to", 0);
-  return to > 0 && to <= static_cast<std::int64_t>(kOnnxTypeMax) ? static_cast<OnnxType>(to)
-                                                                 : OnnxType::undefined;
+  return to > 0 && to <= static_cast<std::int64_t>(kElementTypeMax) ? static_cast<ElementType>(to)
+                                                                 : ElementType::undefined;
 }
 
 Inferred dynamic_quantize(const Call& call) {
   Shaped quantized = call.input(0);
-  quantized.type = OnnxType::u8;
-  return {{quantized, shaped(OnnxType::f32, {}), shaped(OnnxType::u8, {})}};
+  quantized.type = ElementType::u8;
+  return {{quantized, shaped(ElementType::f32, {}), shaped(ElementType::u8, {})}};
 }
 
 Inferred unary(const Call& call) {
@@ -113,7 +113,7 @@ std::optional<Inferred> infer_elementwise(const Call& call) {
   }
   if (among(kCompare, name)) {
     Shaped result = broadcast_all(call, 0);
-    result.type = OnnxType::boolean;
+    result.type = ElementType::boolean;
     return Inferred{{result}};
   }
   if (name == "Where") {
@@ -124,7 +124,7 @@ std::optional<Inferred> infer_elementwise(const Call& call) {
   if (name == "Cast" || name == "CastLike") {
     Shaped result = call.input(0);
     result.type = cast_type(call);
-    if (result.type != OnnxType::i64 && result.type != OnnxType::i32) result.values.clear();
+    if (result.type != ElementType::i64 && result.type != ElementType::i32) result.values.clear();
     return Inferred{{result}};
   }
   if (name == "DynamicQuantizeLinear") return dynamic_quantize(call);
@@ -132,13 +132,13 @@ std::optional<Inferred> infer_elementwise(const Call& call) {
     Shaped result = call.input(0);
     result.values.clear();
     if (name == "DequantizeLinear") result.type = call.input(1).type;
-    else result.type = call.has(2) ? call.input(2).type : OnnxType::u8;
+    else result.type = call.has(2) ? call.input(2).type : ElementType::u8;
     return Inferred{{result}};
   }
   if (name == "RandomNormalLike" || name == "RandomUniformLike" || name == "EyeLike") {
     Shaped result = call.input(0);
     result.values.clear();
-    result.type = OnnxType::undefined;
+    result.type = ElementType::undefined;
     return Inferred{{result}};
   }
   return std::nullopt;

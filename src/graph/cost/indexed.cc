@@ -116,19 +116,19 @@ Inferred split(const Call& call) {
 Inferred top(const Call& call) {
   Shaped values = shaped(call.input(0).type, call.input(0).dims);
   const auto at = axis_of(integer_attribute(*call.node, "axis", -1), values.dims.size());
-  if (!call.input(0).rank_known || !at) return {{unknown(values.type), unknown(OnnxType::i64)}};
+  if (!call.input(0).rank_known || !at) return {{unknown(values.type), unknown(ElementType::i64)}};
   const auto count = call.has(1) ? call.list(1)
                                  : std::optional(std::vector<std::int64_t>{
                                        integer_attribute(*call.node, "k", 1)});
   values.dims[*at] = count && count->size() == 1 && (*count)[0] >= 0 ? (*count)[0] : kOpen;
   Shaped places = values;
-  places.type = OnnxType::i64;
+  places.type = ElementType::i64;
   return {{values, places}, elements(call.input(0))};
 }
 
 Shaped one_hot(const Call& call) {
   const Shaped& indices = call.input(0);
-  const OnnxType type = call.input(2).type;
+  const ElementType type = call.input(2).type;
   if (!indices.rank_known) return unknown(type);
   const auto depth = call.list(1);
   const auto at = axis_of(integer_attribute(*call.node, "axis", -1), indices.dims.size() + 1);

@@ -60,7 +60,7 @@ std::int64_t slid(const Window& window, std::size_t i, std::int64_t extent) {
 }
 
 /// Convolution over `data` with `weight` [out, in / group, kernel...].
-Inferred convolution(const Call& call, const Shaped& data, const Shaped& weight, OnnxType type) {
+Inferred convolution(const Call& call, const Shaped& data, const Shaped& weight, ElementType type) {
   if (!data.rank_known || !weight.rank_known || data.dims.size() < 3 ||
       weight.dims.size() != data.dims.size()) {
     return {{unknown(type)}};
@@ -126,12 +126,12 @@ Inferred pool(const Call& call, bool global) {
     result.dims.push_back(slid(window, i, data.dims[i + 2]));
   }
   Shaped indices = result;
-  indices.type = OnnxType::i64;
+  indices.type = ElementType::i64;
   return {{result, indices}, saturating_multiply(elements(result), taps)};
 }
 
 /// Matrix product of the last two dimensions; those before broadcast.
-Inferred product(const Shaped& a, const Shaped& b, OnnxType type) {
+Inferred product(const Shaped& a, const Shaped& b, ElementType type) {
   if (!a.rank_known || !b.rank_known || a.dims.empty() || b.dims.empty()) {
     return {{unknown(type)}};
   }
@@ -203,24 +203,24 @@ std::optional<Inferred> learned(const Call& call) {
     const bool text = length_attribute(*call.node, "classlabels_strings") != 0;
     // A machine that votes by pairs gives a score for each pair.
     const std::int64_t scores = name == "SVMClassifier" ? classes * (classes + 1) / 2 : classes;
-    return Inferred{{shaped(text ? OnnxType::string : OnnxType::i64, {rows}),
-                     shaped(OnnxType::f32, {rows, scores})},
+    return Inferred{{shaped(text ? ElementType::string : ElementType::i64, {rows}),
+                     shaped(ElementType::f32, {rows, scores})},
                     per_row};
   }
   if (name == "TreeEnsembleRegressor" || name == "TreeEnsemble" || name == "LinearRegressor" ||
       name == "SVMRegressor") {
     const char* targets = name == "LinearRegressor" ? "targets" : "n_targets";
-    const OnnxType type = name == "TreeEnsemble" ? data.type : OnnxType::f32;
+    const ElementType type = name == "TreeEnsemble" ? data.type : ElementType::f32;
     return Inferred{{shaped(type, {rows, integer_attribute(*call.node, targets, 1)})}, per_row};
   }
   if (name == "Scaler" || name == "Normalizer" || name == "Binarizer" || name == "Imputer") {
     Shaped same = data;
-    if (name == "Scaler" || name == "Normalizer") same.type = OnnxType::f32;
+    if (name == "Scaler" || name == "Normalizer") same.type = ElementType::f32;
     return Inferred{{same}};
   }
   if (name == "LabelEncoder" || name == "CategoryMapper") {
     Shaped same = data;
-    same.type = OnnxType::undefined;
+    same.type = ElementType::undefined;
     return Inferred{{same}};
   }
   return std::nullopt;
@@ -235,7 +235,7 @@ std::optional<Inferred> infer_layer(const Call& call) {
   if (name == "Conv" || name == "FusedConv") {
     return convolution(call, first, call.input(1), first.type);
   }
-  if (name == "ConvInteger") return convolution(call, first, call.input(1), OnnxType::i32);
+  if (name == "ConvInteger") return convolution(call, first, call.input(1), ElementType::i32);
   if (name == "QLinearConv") return convolution(call, first, call.input(3), call.input(7).type);
   if (name == "ConvTranspose") return transposed(call);
   if (name == "MaxPool" || name == "AveragePool" || name == "LpPool") return pool(call, false);
@@ -243,9 +243,9 @@ std::optional<Inferred> infer_layer(const Call& call) {
     return pool(call, true);
   }
   if (name == "MatMul") return product(first, call.input(1), first.type);
-  if (name == "MatMulInteger") return product(first, call.input(1), OnnxType::i32);
+  if (name == "MatMulInteger") return product(first, call.input(1), ElementType::i32);
   if (name == "DynamicQuantizeMatMul" || name == "MatMulIntegerToFloat") {
-    return product(first, call.input(1), OnnxType::f32);
+    return product(first, call.input(1), ElementType::f32);
   }
   if (name == "QLinearMatMul") return product(first, call.input(3), call.input(7).type);
   if (name == "Gemm") return gemm(call);

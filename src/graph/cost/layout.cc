@@ -185,7 +185,7 @@ Shaped scaled(const Call& call, const std::optional<std::vector<std::int64_t>>& 
 
 Shaped reduced(const Call& call, bool argument) {
   const Shaped& data = call.input(0);
-  const OnnxType type = argument ? OnnxType::i64 : data.type;
+  const ElementType type = argument ? ElementType::i64 : data.type;
   const bool keep = integer_attribute(*call.node, "keepdims", 1) != 0;
   if (!data.rank_known) return unknown(type);
   std::vector<bool> gone(data.dims.size(), false);

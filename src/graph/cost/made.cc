@@ -34,32 +34,33 @@ Shaped constant(const Node& node) {
     return result;
   }
   if (const auto values = integers_attribute(node, "value_ints", kFollowedValuesMax)) {
-    Shaped result = shaped(OnnxType::i64, {static_cast<std::int64_t>(values->size())});
+    Shaped result = shaped(ElementType::i64, {static_cast<std::int64_t>(values->size())});
     result.values.assign(values->begin(), values->end());
     return result;
   }
   if (find_attribute(node, "value_int") != nullptr) {
-    Shaped result = shaped(OnnxType::i64, {});
+    Shaped result = shaped(ElementType::i64, {});
     result.values.emplace_back(integer_attribute(node, "value_int", 0));
     return result;
   }
   for (const char* name : {"value_ints", "value_floats", "value_strings"}) {
     if (find_attribute(node, name) == nullptr) continue;
-    return shaped(OnnxType::undefined, {static_cast<std::int64_t>(length_attribute(node, name))});
+    const auto length = static_cast<std::int64_t>(length_attribute(node, name));
+    return shaped(ElementType::undefined, {length});
   }
-  return shaped(OnnxType::undefined, {});
+  return shaped(ElementType::undefined, {});
 }
 
 Shaped shape_of(const Call& call) {
   const Shaped& data = call.input(0);
-  if (!data.rank_known) return shaped(OnnxType::i64, {kOpen});
+  if (!data.rank_known) return shaped(ElementType::i64, {kOpen});
   const auto rank = static_cast<std::int64_t>(data.dims.size());
   const auto clip = [&](std::int64_t at) {
     return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank);
   };
   const std::int64_t start = clip(integer_attribute(*call.node, "start", 0));
   const std::int64_t end = clip(integer_attribute(*call.node, "end", rank));
-  Shaped result = shaped(OnnxType::i64, {std::max<std::int64_t>(end - start, 0)});
+  Shaped result = shaped(ElementType::i64, {std::max<std::int64_t>(end - start, 0)});
   for (std::int64_t i = start; i < end; ++i) {
     const std::int64_t extent = data.dims[static_cast<std::size_t>(i)];
     result.values.push_back(extent == kOpen ? std::nullopt : std::optional(extent));
@@ -69,7 +70,7 @@ Shaped shape_of(const Call& call) {
 
 Shaped of_shape(const Call& call) {
   const Tensor* value = tensor_attribute(*call.node, "value");
-  const OnnxType type = value == nullptr ? OnnxType::f32 : value->type;
+  const ElementType type = value == nullptr ? ElementType::f32 : value->type;
   const Shaped& target = call.input(0);
   const bool scalar = target.rank_known && target.dims.size() == 1 && target.dims[0] == 0;
   if (target.values.empty() && !scalar) return unknown(type);
@@ -88,7 +89,7 @@ Shaped range(const Call& call) {
   const Shaped& start = call.input(0);
   const Shaped& limit = call.input(1);
   const Shaped& step = call.input(2);
-  const OnnxType type = start.type;
+  const ElementType type = start.type;
   const auto single = [](const Shaped& value) -> std::optional<std::int64_t> {
     return value.values.size() == 1 ? value.values[0] : std::nullopt;
   };
@@ -111,7 +112,7 @@ Shaped range(const Call& call) {
 std::optional<Shaped> random(const Call& call) {
   const auto dims = integers_attribute(*call.node, "shape", kRankMax);
   if (!dims) return std::nullopt;
-  Shaped result = shaped(OnnxType::undefined, {});
+  Shaped result = shaped(ElementType::undefined, {});
   for (const std::int64_t extent : *dims) result.dims.push_back(std::max<std::int64_t>(extent, 0));
   return result;
 }
@@ -147,7 +148,7 @@ std::optional<Inferred> infer_made(const Call& call) {
   if (name == "Shape") return Inferred{{shape_of(call)}};
   if (name == "ConstantOfShape") return Inferred{{of_shape(call)}};
   if (name == "Range") return Inferred{{range(call)}};
-  if (name == "Size") return Inferred{{shaped(OnnxType::i64, {})}};
+  if (name == "Size") return Inferred{{shaped(ElementType::i64, {})}};
   if (name == "RandomNormal" || name == "RandomUniform") {
     const auto result = random(call);
     return result ? std::optional(Inferred{{*result}}) : std::nullopt;

@@ -13,7 +13,7 @@ constexpr std::uint64_t kWidestBits = 128;
 
 }  // namespace
 
-Shaped shaped(OnnxType type, std::vector<std::int64_t> dims) {
+Shaped shaped(ElementType type, std::vector<std::int64_t> dims) {
   Shaped value;
   value.type = type;
   value.rank_known = true;
@@ -21,7 +21,7 @@ Shaped shaped(OnnxType type, std::vector<std::int64_t> dims) {
   return value;
 }
 
-Shaped unknown(OnnxType type) {
+Shaped unknown(ElementType type) {
   Shaped value;
   value.type = type;
   return value;
@@ -46,7 +46,7 @@ std::uint64_t elements(const Shaped& value) noexcept {
 }
 
 std::uint64_t bytes(const Shaped& value) noexcept {
-  if (value.type == OnnxType::string) return saturating_multiply(elements(value), kStringBytes);
+  if (value.type == ElementType::string) return saturating_multiply(elements(value), kStringBytes);
   const std::uint64_t bits = element_bits(value.type) == 0 ? kWidestBits : element_bits(value.type);
   return saturating_add(saturating_multiply(elements(value), bits) / 8, 1);
 }

@@ -14,7 +14,7 @@ inline constexpr std::int64_t kOpen = -1;
 
 /// What is known of one value before the run. A rank that is not known has no dims.
 struct Shaped {
-  OnnxType type = OnnxType::undefined;  ///< undefined: not known
+  ElementType type = ElementType::undefined;  ///< undefined: not known
   bool rank_known = false;
   bool constant = false;                ///< the same in every run: the runtime may fold it
   std::vector<std::int64_t> dims;       ///< each from 0, or kOpen
@@ -26,9 +26,9 @@ struct Shaped {
 };
 
 /// A value of known shape.
-Shaped shaped(OnnxType type, std::vector<std::int64_t> dims);
+Shaped shaped(ElementType type, std::vector<std::int64_t> dims);
 /// A value of that type of which nothing else is known.
-Shaped unknown(OnnxType type);
+Shaped unknown(ElementType type);
 
 /// a * b and a + b, or UINT64_MAX past it.
 std::uint64_t saturating_multiply(std::uint64_t a, std::uint64_t b) noexcept;

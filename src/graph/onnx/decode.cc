@@ -54,11 +54,11 @@ std::string_view without_alias(std::string_view domain) noexcept {
   return domain == "ai.onnx" ? std::string_view{} : domain;
 }
 
-OnnxType onnx_type(WireReader& fields) noexcept {
+ElementType onnx_type(WireReader& fields) noexcept {
   const std::uint64_t number = fields.varint();
-  if (number <= kOnnxTypeMax) return static_cast<OnnxType>(number);
+  if (number <= kElementTypeMax) return static_cast<ElementType>(number);
   fields.raise("tensor-type");
-  return OnnxType::undefined;
+  return ElementType::undefined;
 }
 
 /// Bytes of one element of a packed run; 0 for varints.

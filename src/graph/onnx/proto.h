@@ -14,13 +14,13 @@ namespace cloister {
 // names and bytes are views into the file. Source: ONNX 1.21, onnx-ml.proto.
 
 /// TensorProto.DataType.
-enum class OnnxType : std::uint8_t {
+enum class ElementType : std::uint8_t {
   undefined = 0, f32 = 1, u8 = 2, i8 = 3, u16 = 4, i16 = 5, i32 = 6, i64 = 7, string = 8,
   boolean = 9, f16 = 10, f64 = 11, u32 = 12, u64 = 13, complex64 = 14, complex128 = 15, bf16 = 16,
   f8e4m3fn = 17, f8e4m3fnuz = 18, f8e5m2 = 19, f8e5m2fnuz = 20, u4 = 21, i4 = 22, f4e2m1 = 23,
   f8e8m0 = 24, u2 = 25, i2 = 26
 };
-inline constexpr std::uint64_t kOnnxTypeMax = 26;
+inline constexpr std::uint64_t kElementTypeMax = 26;
 
 /// A repeated numeric or bytes field, left where it lies: `count` values of field `number` in
 /// `message`. When all of them stand in one packed run, `run` is that run and `packed` is set.
@@ -39,7 +39,7 @@ enum class TensorStorage : std::uint8_t {
 
 struct Tensor {
   std::string_view name;
-  OnnxType type = OnnxType::undefined;
+  ElementType type = ElementType::undefined;
   TensorStorage storage = TensorStorage::none;
   bool several_storages = false;
   bool segmented = false;
@@ -70,7 +70,7 @@ struct Dimension {
 struct ValueType {
   enum class Kind : std::uint8_t { none, tensor, sequence, map, optional, sparse };
   Kind kind = Kind::none;
-  OnnxType element = OnnxType::undefined;  ///< of a tensor; the key of a map
+  ElementType element = ElementType::undefined;  ///< of a tensor; the key of a map
   bool has_shape = false;
   std::vector<Dimension> shape;
   std::vector<ValueType> inner;  ///< one, of a sequence, map or optional

@@ -20,8 +20,8 @@ constexpr auto kFloats = TensorStorage::floats;
 constexpr auto kInts32 = TensorStorage::ints32;
 constexpr auto kUnsigned64 = TensorStorage::unsigned64;
 
-// In the order of OnnxType. Source: ONNX 1.21, onnx-ml.proto, the comments on the typed fields.
-constexpr std::array<TypeFacts, kOnnxTypeMax + 1> kTypes{{
+// In the order of ElementType. Source: ONNX 1.21, onnx-ml.proto, the comments on the typed fields.
+constexpr std::array<TypeFacts, kElementTypeMax + 1> kTypes{{
     {"undefined", 0, TensorStorage::none},
     {"float32", 32, kFloats},
     {"uint8", 8, kInts32},
@@ -51,7 +51,7 @@ constexpr std::array<TypeFacts, kOnnxTypeMax + 1> kTypes{{
     {"int2", 2, kInts32},
 }};
 
-const TypeFacts& facts(OnnxType type) noexcept { return kTypes[static_cast<std::size_t>(type)]; }
+const TypeFacts& facts(ElementType type) noexcept { return kTypes[static_cast<std::size_t>(type)]; }
 
 std::size_t run_width(TensorStorage storage) noexcept {
   if (storage == TensorStorage::floats) return 4;
@@ -65,40 +65,40 @@ std::size_t value_bytes(const Tensor& tensor) noexcept {
 }
 
 /// The least and greatest int32 that may stand for one value of a narrow type.
-std::pair<std::int64_t, std::int64_t> range_of(OnnxType type) noexcept {
+std::pair<std::int64_t, std::int64_t> range_of(ElementType type) noexcept {
   switch (type) {
-    case OnnxType::i8: return {-128, 127};
-    case OnnxType::i16: return {-32768, 32767};
-    case OnnxType::boolean: return {0, 1};
-    case OnnxType::i32: return {INT32_MIN, INT32_MAX};
-    case OnnxType::u16:
-    case OnnxType::f16:
-    case OnnxType::bf16: return {0, 65535};
+    case ElementType::i8: return {-128, 127};
+    case ElementType::i16: return {-32768, 32767};
+    case ElementType::boolean: return {0, 1};
+    case ElementType::i32: return {INT32_MIN, INT32_MAX};
+    case ElementType::u16:
+    case ElementType::f16:
+    case ElementType::bf16: return {0, 65535};
     default: return {-128, 255};
   }
 }
 
 }  // namespace
 
-std::uint32_t element_bits(OnnxType type) noexcept { return facts(type).bits; }
-const char* name_of(OnnxType type) noexcept { return facts(type).name; }
+std::uint32_t element_bits(ElementType type) noexcept { return facts(type).bits; }
+const char* name_of(ElementType type) noexcept { return facts(type).name; }
 
-std::optional<DType> protocol_type(OnnxType type) noexcept {
+std::optional<DType> protocol_type(ElementType type) noexcept {
   switch (type) {
-    case OnnxType::boolean: return DType::boolean;
-    case OnnxType::u8: return DType::u8;
-    case OnnxType::u16: return DType::u16;
-    case OnnxType::u32: return DType::u32;
-    case OnnxType::u64: return DType::u64;
-    case OnnxType::i8: return DType::i8;
-    case OnnxType::i16: return DType::i16;
-    case OnnxType::i32: return DType::i32;
-    case OnnxType::i64: return DType::i64;
-    case OnnxType::f16: return DType::f16;
-    case OnnxType::bf16: return DType::bf16;
-    case OnnxType::f32: return DType::f32;
-    case OnnxType::f64: return DType::f64;
-    case OnnxType::string: return DType::bytes;
+    case ElementType::boolean: return DType::boolean;
+    case ElementType::u8: return DType::u8;
+    case ElementType::u16: return DType::u16;
+    case ElementType::u32: return DType::u32;
+    case ElementType::u64: return DType::u64;
+    case ElementType::i8: return DType::i8;
+    case ElementType::i16: return DType::i16;
+    case ElementType::i32: return DType::i32;
+    case ElementType::i64: return DType::i64;
+    case ElementType::f16: return DType::f16;
+    case ElementType::bf16: return DType::bf16;
+    case ElementType::f32: return DType::f32;
+    case ElementType::f64: return DType::f64;
+    case ElementType::string: return DType::bytes;
     default: return std::nullopt;
   }
 }
@@ -123,17 +123,18 @@ std::optional<std::uint64_t> stored_values(const Tensor& tensor) noexcept {
   if (!count) return std::nullopt;
   if (tensor.storage == TensorStorage::none) return 0;
   if (tensor.storage == TensorStorage::raw) {
-    return tensor.type == OnnxType::string ? std::nullopt : raw_bytes(tensor);
+    return tensor.type == ElementType::string ? std::nullopt : raw_bytes(tensor);
   }
   if (tensor.storage != facts(tensor.type).storage) return std::nullopt;
-  const bool complex = tensor.type == OnnxType::complex64 || tensor.type == OnnxType::complex128;
+  const bool complex =
+      tensor.type == ElementType::complex64 || tensor.type == ElementType::complex128;
   if (complex) return *count * 2;
   return element_bits(tensor.type) == 4 || element_bits(tensor.type) == 2 ? *raw_bytes(tensor)
                                                                           : *count;
 }
 
 bool values_in_range(const Tensor& tensor) noexcept {
-  if (tensor.type == OnnxType::boolean && tensor.storage == TensorStorage::raw) {
+  if (tensor.type == ElementType::boolean && tensor.storage == TensorStorage::raw) {
     return std::all_of(tensor.raw.begin(), tensor.raw.end(),
                        [](std::byte value) { return value <= std::byte{1}; });
   }
@@ -147,7 +148,7 @@ bool values_in_range(const Tensor& tensor) noexcept {
           bits <= UINT32_MAX ? static_cast<std::int32_t>(static_cast<std::uint32_t>(bits)) : value;
       fits = fits && narrow >= range.first && narrow <= range.second;
     });
-  } else if (tensor.storage == TensorStorage::unsigned64 && tensor.type == OnnxType::u32) {
+  } else if (tensor.storage == TensorStorage::unsigned64 && tensor.type == ElementType::u32) {
     for_each_number(tensor.values, 0,
                     [&](std::uint64_t bits) { fits = fits && bits <= UINT32_MAX; });
   }
@@ -179,7 +180,7 @@ ByteVector converted(const Tensor& tensor) {
 std::vector<float> small_reals(const Tensor& tensor, std::size_t max) {
   std::vector<float> values;
   const auto count = element_count(tensor);
-  if (tensor.type != OnnxType::f32 || !count || *count > max) return values;
+  if (tensor.type != ElementType::f32 || !count || *count > max) return values;
   const auto view = raw_view(tensor);
   const ByteVector own = view ? ByteVector{} : converted(tensor);
   const Bytes bytes = view ? *view : Bytes(own);
@@ -194,8 +195,8 @@ std::vector<float> small_reals(const Tensor& tensor, std::size_t max) {
 }
 
 std::optional<std::vector<std::int64_t>> small_integers(const Tensor& tensor, std::size_t max) {
-  const bool wide = tensor.type == OnnxType::i64;
-  if (!wide && tensor.type != OnnxType::i32) return std::nullopt;
+  const bool wide = tensor.type == ElementType::i64;
+  if (!wide && tensor.type != ElementType::i32) return std::nullopt;
   const auto count = element_count(tensor);
   if (!count || *count > max) return std::nullopt;
   const auto view = raw_view(tensor);

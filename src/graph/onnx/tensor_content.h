@@ -9,13 +9,13 @@
 namespace cloister {
 
 /// Bits of one element as raw data stores it; 0 for strings and `undefined`.
-std::uint32_t element_bits(OnnxType type) noexcept;
+std::uint32_t element_bits(ElementType type) noexcept;
 
 /// "float32" and so on; "undefined" for no type.
-const char* name_of(OnnxType type) noexcept;
+const char* name_of(ElementType type) noexcept;
 
 /// The protocol's type, if it has one.
-std::optional<DType> protocol_type(OnnxType type) noexcept;
+std::optional<DType> protocol_type(ElementType type) noexcept;
 
 /// The product of `dims`; nothing past kRankMax, kElementsMax or for a negative extent.
 std::optional<std::uint64_t> element_count(const Tensor& tensor) noexcept;

@@ -58,7 +58,7 @@ void check_tensor(const Tensor& tensor, const Where& where, FindingList& finding
     return findings.add("tensor-encodings", where,
                         "the values are there twice, in different fields; keep one of them");
   }
-  if (tensor.type == OnnxType::undefined) {
+  if (tensor.type == ElementType::undefined) {
     return findings.add("tensor-type", where, "give the tensor an element type");
   }
   const auto count = element_count(tensor);
@@ -92,8 +92,10 @@ void check_tensor(const Tensor& tensor, const Where& where, FindingList& finding
 void check_sparse_tensor(const SparseTensor& sparse, const Where& where, FindingList& findings) {
   const Where values{&where, "values"};
   const Where indices{&where, "indices"};
+  const std::uint64_t before = findings.count();
   check_tensor(sparse.values, values, findings);
   check_tensor(sparse.indices, indices, findings);
+  if (findings.count() != before) return;
   Tensor dense;
   dense.dims = sparse.dims;
   dense.negative_extent = sparse.negative_extent;
@@ -102,7 +104,7 @@ void check_sparse_tensor(const SparseTensor& sparse, const Where& where, Finding
   const auto index_count = element_count(sparse.indices);
   const std::size_t rank = sparse.dims.size();
   const bool shaped = dense_count && stored && index_count && rank != 0 &&
-                      sparse.values.dims.size() == 1 && sparse.indices.type == OnnxType::i64 &&
+                      sparse.values.dims.size() == 1 && sparse.indices.type == ElementType::i64 &&
                       (*index_count == *stored || *index_count == *stored * rank) &&
                       *stored <= *dense_count;
   if (!shaped) {
@@ -117,7 +119,6 @@ void check_sparse_tensor(const SparseTensor& sparse, const Where& where, Finding
                         "written out densely it has more than " +
                             std::to_string(kSparseDenseBytesMax) + " bytes");
   }
-  if (!findings.empty()) return;
   if (!indices_in_range(sparse, *dense_count, *index_count == *stored)) {
     findings.add("sparse-index", where, "indices must lie inside the shape, in rising order");
   }
