@@ -156,8 +156,8 @@ std::vector<HostileModel> tensors() {
       {"sparse-bomb", "limit-sparse-size", model_bytes(large_sparse)},
       {"sparse-without-shape", "sparse-shape",
        simple_model({onnx_node("Constant", {}, {"t"},
-                               {OnnxMessage().text(1, "sparse_value").message(
-                                   22, OnnxMessage().message(1, one).message(2, index)).number(20, 11)}),
+                               {OnnxMessage().text(1, "sparse_value").number(20, 11).message(
+                                   22, OnnxMessage().message(1, one).message(2, index))}),
                      onnx_node("Add", {"x", "t"}, {"y"})})},
   };
 }
