@@ -1,0 +1,122 @@
+"""./dev bench vault: opening and sealing a model beside the same work done bare, and the catalogue.
+
+"Bare" is pread into, and decryption by two threads with the fastest packaged library in, fresh
+memory in huge pages; the quicker of decrypting in place and beside counts. Every round does both,
+and ratios are of one round. The folder must be on the disk that is to be measured.
+"""
+
+import argparse
+import collections
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+
+from support.rounds import describe, goal, quartiles  # noqa: E402
+
+
+def measure(program, what, folder, size, rounds):
+    """The program's figures by name, in nanoseconds or as they are."""
+    done = subprocess.run([program, what, folder, str(size), str(rounds)],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"vault_bench {what} failed: {done.stderr}")
+    figures = collections.defaultdict(list)
+    for line in done.stdout.splitlines():
+        name, value = line.split()
+        figures[name].append(int(value))
+    return figures
+
+
+def median(values):
+    return quartiles(values)[1]
+
+
+def bench_model(program, folder, megabytes, rounds):
+    figures = measure(program, "model", folder / "model", megabytes, rounds)
+    for name, values in figures.items():
+        if name.startswith("cipher_"):
+            print(f"cipher: {name.removeprefix('cipher_')}")
+        else:
+            print("  " + describe(name, [value / 1e6 for value in values], "ms", digits=0))
+    def quicker(one, other):
+        return [min(pair) for pair in zip(figures[one], figures[other])]
+
+    def ratio_of(name, floor):
+        return median([figure / base for figure, base in zip(figures[name], floor)])
+
+    def ratio(name, floor, floor_cpu, bound):
+        wall, cpu = ratio_of(name, floor), ratio_of(f"{name}_cpu", floor_cpu)
+        return goal(f"{name}: {wall:.2f} times bare, {cpu:.2f} in processor time (goal {bound})",
+                    wall, bound)
+
+    bare = quicker("open_bare_beside", "open_bare_in_place")
+    bare_cpu = quicker("open_bare_beside_cpu", "open_bare_in_place_cpu")
+    disk = quicker("disk_buffered", "disk_direct")
+    rate = median([base / figure for figure, base in zip(figures["open_cold"], disk)])
+    return [
+        ratio("open_tags", bare, bare_cpu, 1.15),
+        ratio("open_full", bare, bare_cpu, 2.5),
+        ratio("seal", figures["seal_bare"], figures["seal_bare_cpu"], 1.3),
+        goal(f"open_cold: {rate:.0%} of the disk's rate (goal 90%)", -rate, -0.9),
+    ]
+
+
+def bench_touched(program, folder, megabytes, rounds):
+    figures = measure(program, "touched", folder / "touched", megabytes, rounds)
+    print("  " + describe("open_touched", [t / 1e6 for t in figures["open_touched_cpu"]],
+                          "ms of processor time", digits=0))
+    rate = megabytes * 1e6 / median(figures["open_touched"])
+    return [goal(f"open_touched: {rate:.1f} GB/s (goal 4)", -rate, -4)]
+
+
+def bench_memory(program, folder, megabytes):
+    sealing = measure(program, "one", folder / "one", megabytes, 1)["peak_sealing_kib"][0]
+    opening = measure(program, "peak", folder / "one", megabytes, 1)["peak_over_model_kib"][0]
+    return [
+        goal(f"peak_opening: model + {opening / 1024:.1f} MiB (goal 16)", opening, 16384),
+        goal(f"peak_sealing: model + {sealing / 1024:.1f} MiB (goal 16)", sealing, 16384),
+    ]
+
+
+def bench_catalogue(program, folder, rounds):
+    """Starts and commits with 10 and with 10,000 versions."""
+    few = measure(program, "catalogue", folder / "few", 10, rounds)
+    many = measure(program, "catalogue", folder / "many", 10_000, rounds)
+    results = []
+    for name in ("start", "commit"):
+        print("  " + describe(f"{name}, 10 versions", [t / 1e6 for t in few[name]], "ms"))
+        print("  " + describe(f"{name}, 10,000 versions", [t / 1e6 for t in many[name]], "ms"))
+        ratio = median(many[name]) / median(few[name])
+        results.append(goal(f"{name}: {ratio:.2f} times with 10,000 versions (goal 2)", ratio, 2))
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--programs", type=pathlib.Path, default=ROOT / "build/release/bin")
+    parser.add_argument("--quick", action="store_true", help="3 rounds instead of 11")
+    parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build",
+                        help="where the stores are made: on the disk to measure")
+    arguments = parser.parse_args()
+    rounds = 3 if arguments.quick else 11
+    program = arguments.programs / "vault_bench"
+    folder = pathlib.Path(tempfile.mkdtemp(dir=arguments.folder))
+    try:
+        for name in ("model", "touched", "one", "few", "many"):
+            (folder / name).mkdir()
+        results = bench_model(program, folder, 830, rounds)
+        results += bench_touched(program, folder, 830, rounds)
+        results += bench_memory(program, folder, 830)
+        results += bench_catalogue(program, folder, 20)
+    finally:
+        shutil.rmtree(folder)
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
