@@ -103,6 +103,46 @@ TEST(SnpVectors, MutantsAreRefusedByTheirRule) {
   EXPECT_EQ(rule({{0x188, 1}}), "product");
 }
 
+TEST(SnpVectors, NeverHoldWithAnyFlippedByteOrAnyTruncation) {
+  CLOISTER_NEEDS_VECTORS();
+  RecordedEvidence recorded{folder_content(vectors_folder() / "snp"), "v5_genoa.report", {}};
+  ByteVector& report = recorded.files["v5_genoa.report"];
+  const ByteVector genuine = report;
+  const auto holds = [&recorded] {
+    return judge_recorded_evidence(recorded, {}, Policy(), todays_date()).authentic;
+  };
+  for (std::size_t i = 0; i < genuine.size(); ++i) {
+    report[i] ^= std::byte{1};
+    EXPECT_FALSE(holds()) << "byte " << i;
+    report = copy_of(Bytes(genuine).first(i));
+    EXPECT_FALSE(holds()) << "size " << i;
+    report = genuine;
+  }
+  EXPECT_TRUE(holds());
+}
+
+TEST(TpmVectors, NeverHoldWithAnyFlippedByteOrAnyTruncation) {
+  CLOISTER_NEEDS_VECTORS();
+  RecordedEvidence recorded{folder_content(vectors_folder() / "tpm/swtpm"), "quote_ecc", {}};
+  const auto holds = [&recorded] {
+    return judge_recorded_evidence(recorded, {}, Policy(), todays_date()).authentic;
+  };
+  EXPECT_TRUE(holds());
+  for (const char* file : {"quote_ecc.msg", "quote_ecc.sig", "ak_ecc.tpmt", "ak_ecc.name"}) {
+    ByteVector& content = recorded.files[file];
+    const ByteVector genuine = content;
+    for (std::size_t i = 0; i < genuine.size(); ++i) {
+      content[i] ^= std::byte{1};
+      EXPECT_FALSE(holds()) << file << " byte " << i;
+      content = genuine;
+      if (i == 0) continue;  // a file that is empty is a file that is missing
+      content.resize(i);
+      EXPECT_FALSE(holds()) << file << " size " << i;
+      content = genuine;
+    }
+  }
+}
+
 Verdict judge_tpm_vector(const JsonValue& vector, std::optional<ByteVector> nonce = {}) {
   if (!nonce) nonce = hex_decode(text_in(vector, "nonce")).value();
   return judge_recorded_evidence(
@@ -244,8 +284,8 @@ TEST(AzureVectors, AreRefusedWhenTheRuntimeDataChanges) {
 
 Verdict judge_certificate(const std::string& file, const Endorsements& endorsements,
                           const Policy& policy, UtcSeconds now) {
-  return judge_recorded_evidence(
-      {{{file, file_content(vectors_folder() / "ratls" / file)}}, "", {}}, endorsements, policy, now);
+  const ByteVector content = file_content(vectors_folder() / "ratls" / file);
+  return judge_recorded_evidence({{{file, content}}, "", {}}, endorsements, policy, now);
 }
 
 TEST(CertificateVectors, AgreeFieldByField) {

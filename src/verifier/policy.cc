@@ -344,19 +344,7 @@ Result<bool> read_member(const std::string& key, const JsonValue& value, Policy&
   return true;
 }
 
-}  // namespace
-
-Result<Policy> read_policy(std::string_view json) {
-  CLOISTER_ASSIGN(const JsonValue root, parse_json(json, {kPolicyBytesMax, 8, 1U << 14}));
-  Policy policy;
-  CLOISTER_TRY(for_each_key(root, "policy", [&](const std::string& key, const JsonValue& value) {
-    return read_member(key, value, policy);
-  }));
-  return policy;
-}
-
-std::string policy_template() {
-  return R"({
+constexpr const char* kTemplate = R"({
   "//": "What this client accepts. Values are in hexadecimal; lists name alternatives.",
   "//kinds": "Hardware that may vouch for a server.",
   "kinds": ["sgx", "tdx", "snp", "azure-snp", "azure-tdx", "tpm"],
@@ -417,6 +405,18 @@ std::string policy_template() {
   "anchor": []
 }
 )";
+
+}  // namespace
+
+Result<Policy> read_policy(std::string_view json) {
+  CLOISTER_ASSIGN(const JsonValue root, parse_json(json, {kPolicyBytesMax, 8, 1U << 14}));
+  Policy policy;
+  CLOISTER_TRY(for_each_key(root, "policy", [&](const std::string& key, const JsonValue& value) {
+    return read_member(key, value, policy);
+  }));
+  return policy;
 }
+
+std::string policy_template() { return kTemplate; }
 
 }  // namespace cloister

@@ -53,6 +53,7 @@ Result<SnpReport> read_snp_report(Bytes bytes) {
   report.signed_bytes = bytes.first(kSignedBytes);
   report.r = view(0x2A0, 72);
   report.s = view(0x2E8, 72);
+  report.reserved = bytes.subspan(0x330);
   return report;
 }
 
@@ -88,12 +89,13 @@ bool reaches(const SnpTcb& tcb, const SnpTcb& minimum) noexcept {
 }
 
 std::optional<ByteVector> raw_signature(const SnpReport& report) {
+  const auto is_zero = [](Bytes bytes) {
+    return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+  };
+  if (!is_zero(report.reserved)) return std::nullopt;
   ByteVector out;
   for (const Bytes number : {report.r, report.s}) {
-    const Bytes beyond = number.subspan(kNumberBytes);
-    if (std::ranges::any_of(beyond, [](std::byte b) { return b != std::byte{0}; })) {
-      return std::nullopt;
-    }
+    if (!is_zero(number.subspan(kNumberBytes))) return std::nullopt;
     out.insert(out.end(), number.rend() - kNumberBytes, number.rend());
   }
   return out;

@@ -28,6 +28,7 @@ struct SnpReport {
   std::uint64_t launch_mitigation = 0, current_mitigation = 0;         ///< version 5
   Bytes signed_bytes;
   Bytes r, s;  ///< 72 bytes each, little-endian
+  Bytes reserved;  ///< after the signature; zero
 
   SnpSigner signer() const noexcept { return static_cast<SnpSigner>(flags >> 2 & 7); }
   bool debug() const noexcept { return (policy >> 19 & 1) != 0; }
@@ -49,7 +50,8 @@ SnpTcb tcb_of(Bytes version, AmdProduct product) noexcept;
 /// Whether every component of `tcb` is at least that of `minimum`.
 bool reaches(const SnpTcb& tcb, const SnpTcb& minimum) noexcept;
 
-/// r || s of 48 bytes each, big-endian; nothing when a number does not fit.
+/// r || s of 48 bytes each, big-endian; nothing when a number does not fit, or when what follows
+/// the signature is not zero.
 std::optional<ByteVector> raw_signature(const SnpReport& report);
 
 }  // namespace cloister
