@@ -79,7 +79,11 @@ Status write_identity(Files& files, Entropy& entropy, const AeadMaker& aeads,
 Result<StoreIdentity> read_identity(Files& files, const AeadMaker& aeads,
                                     const SecretBytes& root_secret) {
   if (root_secret.size() != kAeadKeyBytes) return Error{Code::invalid, "vault.store.root_secret"};
-  CLOISTER_ASSIGN(const auto file, files.open_for_reading(kStorePath));
+  auto opened = files.open_for_reading(kStorePath);
+  if (!opened.ok() && opened.error().code == Code::corrupt) {
+    return Error{Code::corrupt, "vault.store.kind", Detail("the store's file `store` is no file")};
+  }
+  CLOISTER_ASSIGN(const auto file, std::move(opened));
   CLOISTER_ASSIGN(const std::uint64_t size, file->size());
   if (size != kStoreBytes) {
     return Error{Code::corrupt, "vault.store.size", Detail("the store's file `store` is damaged")};

@@ -55,7 +55,7 @@ class Tampering {
     other_ = read_all("other");
     for (const auto& [path, content] : pristine_) {
       paths_.push_back(path);
-      if (path.starts_with("versions/")) versions_.push_back(path);
+      (path.starts_with("versions/") ? versions_ : core_).push_back(path);
       if (path.starts_with("versions/") && content.size() > kLargeBytes) large_.push_back(path);
     }
     learn_files();
@@ -77,8 +77,9 @@ class Tampering {
     };
     // Large files are slow to open: the classes that need them get their thousand and no more.
     for (const auto& [name, damage] : classes) {
+      rolled_back_ = std::string_view(name) == "older snapshot of a file";
       const bool large = std::string_view(name).starts_with("chunks");
-      const bool few = large || std::string_view(name) == "older snapshot of a file";
+      const bool few = large || rolled_back_;
       const std::uint64_t times = few ? std::min<std::uint64_t>(count, 1000) : count;
       for (std::uint64_t i = 0; i < times; ++i) one(name, damage);
       say(std::string(name) + ": " + std::to_string(times) + " tried, " +
@@ -208,18 +209,21 @@ class Tampering {
     }
   }
 
-  std::set<std::string> flip() {
-    // Mostly small files, each byte of which has its turn; the seed decides which.
-    std::string path = any(paths_);
+  /// Any file; seldom a large one, which is slow to open, and often one that holds the rest up.
+  std::string any_file() {
+    std::string path = below(4) == 0 ? any(core_) : any(paths_);
     while (pristine_[path].size() > kMiB && below(50) != 0) path = any(paths_);
+    return path;
+  }
+  std::set<std::string> flip() {
+    const std::string path = any_file();
     ByteVector content = pristine_[path];
     content[below(content.size())] ^= static_cast<std::byte>(1 + below(255));
     write_file(at(path), content);
     return {path};
   }
   std::set<std::string> truncate() {
-    std::string path = any(paths_);
-    while (pristine_[path].size() > kMiB && below(50) != 0) path = any(paths_);
+    const std::string path = any_file();
     const std::size_t size = pristine_[path].size();
     const bool border = size > kMiB && below(2) == 0;
     const std::size_t kept = border ? below(size / kMiB) * kMiB : below(size);
@@ -227,8 +231,7 @@ class Tampering {
     return {path};
   }
   std::set<std::string> extend() {
-    std::string path = any(paths_);
-    while (pristine_[path].size() > kMiB && below(50) != 0) path = any(paths_);
+    const std::string path = any_file();
     ByteVector content = pristine_[path];
     content.resize(content.size() + 1 + below(5000), static_cast<std::byte>(below(256)));
     write_file(at(path), content);
@@ -275,7 +278,6 @@ class Tampering {
   std::set<std::string> older() {
     // An old catalogue file beside or instead of newer ones. Taking the newest files away is an
     // older store as a whole, which the files cannot show: it opens, as it was then.
-    rolled_back_ = true;
     std::set<std::string> touched;
     for (const auto& [path, content] : older_) {
       if (below(2) == 0) continue;
@@ -291,7 +293,6 @@ class Tampering {
     return touched;
   }
   std::set<std::string> link() {
-    rolled_back_ = false;
     const std::string path = any(paths_);
     const std::string target = any(paths_);
     const auto kind = below(3);
@@ -336,10 +337,11 @@ class Tampering {
   std::map<std::string, ByteVector> older_;
   std::map<std::string, std::uint64_t> numbers_;
   std::vector<std::string> paths_;
+  std::vector<std::string> core_;  ///< the store's file and its catalogue
   std::vector<std::string> versions_;
   std::vector<std::string> large_;
   std::set<std::string> extras_;
-  bool rolled_back_ = false;
+  bool rolled_back_ = false;  ///< whether the class may open as an older store
   std::uint64_t refusals_ = 0;
   std::uint64_t damaged_ = 0;
   std::uint64_t served_ = 0;
