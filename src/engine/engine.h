@@ -28,6 +28,9 @@ struct EngineModel {
   /// The file of fixed size whose beginning `weights` maps, or -1: a worker maps it instead of
   /// getting a copy. Nobody may write to the weights any more.
   int weights_file = -1;
+  /// Where the runtime writes the optimised graph, weights inside, as an ONNX file; empty: nowhere.
+  /// What is found there is as trustworthy as the process that wrote it.
+  std::string write_optimised_to;
 };
 
 /// Ends a run from another thread: set once, never cleared.

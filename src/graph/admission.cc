@@ -30,6 +30,13 @@ std::string advice_for(std::string_view rule) {
   return "see docs/admission.md";
 }
 
+bool same_tensors(const std::vector<TensorSpec>& ours, const std::vector<TensorSpec>& theirs) {
+  return std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
+                    [](const TensorSpec& a, const TensorSpec& b) {
+                      return a.name == b.name && a.type == b.type;
+                    });
+}
+
 }  // namespace
 
 AdmissionVerdict GraphAdmission::admit(Bytes upload) const {
@@ -68,6 +75,41 @@ AdmissionVerdict GraphAdmission::admit(Bytes upload) const {
   cost.weights_bytes = weights.bytes;
   GraphBundle bundle{std::move(*graph), std::move(weights.entries), weights.bytes,
                      std::move(signature)};
+  return ValidatedModel(std::move(bundle), std::move(weights.pieces),
+                        std::move(weights.converted), cost);
+}
+
+AdmissionVerdict GraphAdmission::admit_optimised(Bytes optimised,
+                                                 const GraphBundle& original) const {
+  auto decoded = decode_model(optimised);
+  if (const auto* fault = std::get_if<WireFault>(&decoded)) {
+    return only(fault->rule(), "byte " + std::to_string(fault->offset()),
+                advice_for(fault->rule()));
+  }
+  Model model = std::move(*std::get_if<Model>(&decoded));
+  if (!model.has_graph) return only("not-onnx", "model", "no graph");
+  FindingList findings;
+  const OperatorTable table(OperatorTable::Contents::with_internal);
+  check_header(model, findings);
+  check_functions(model, table, findings);
+  check_structure(model, table, findings);
+  if (findings.empty()) make_canonical(model);
+  const Signature signature = signature_of(model.graph, findings);
+  if (!findings.empty()) return std::move(findings).take();
+  if (!same_tensors(original.signature.inputs, signature.inputs) ||
+      !same_tensors(original.signature.optional_inputs, signature.optional_inputs) ||
+      !same_tensors(original.signature.outputs, signature.outputs)) {
+    return only("optimised-signature", "graph", "the optimiser changed inputs or outputs");
+  }
+  CanonicalWeights weights = place_weights(model, findings);
+  if (!findings.empty()) return std::move(findings).take();
+  auto graph = encode_model(model, weights.places);
+  if (!graph) return only("limit-graph-size", "graph", "the optimiser made it too large");
+  ModelCost cost;
+  cost.weights_bytes = weights.bytes;
+  // What callers were told of the model stays as it is.
+  GraphBundle bundle{std::move(*graph), std::move(weights.entries), weights.bytes,
+                     original.signature};
   return ValidatedModel(std::move(bundle), std::move(weights.pieces),
                         std::move(weights.converted), cost);
 }

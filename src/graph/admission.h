@@ -26,6 +26,10 @@ class GraphAdmission {
  public:
   explicit GraphAdmission(AdmissionBudget budget) noexcept : budget_(budget) {}
   AdmissionVerdict admit(Bytes upload) const;
+  /// The same for what an optimiser made of `original`, in a process that hostile code may own: the
+  /// same checks, with the runtime's internal operators listed too, and the same inputs and
+  /// outputs, or it is refused. The cost is the original's affair and stays empty.
+  AdmissionVerdict admit_optimised(Bytes optimised, const GraphBundle& original) const;
 
  private:
   AdmissionBudget budget_;

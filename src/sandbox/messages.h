@@ -31,7 +31,10 @@ struct StartMessage {
   std::uint64_t lane_bytes = 0;   ///< of each lane's file; more than kLaneDataOffset
   std::uint64_t memory_max = 0;   ///< bytes of private memory that the worker may have
   std::uint32_t prepack = 0;
-  std::uint32_t reserved = 0;
+  /// 1: the worker writes the optimised graph into one more memory file, which comes last, and
+  /// runs nothing.
+  std::uint32_t optimise = 0;
+  std::uint64_t file_max = 0;  ///< bytes that this file may have
 };
 
 /// Worker to server, once, over the socket: the runtime is there and the worker waits.

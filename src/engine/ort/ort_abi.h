@@ -46,9 +46,11 @@ struct OrtFunctions {
   OrtUnused<1> unused_3;
   OrtOutcome (*create_env_with_sink)(OrtLogSink, void* context, int severity, const char* id,
                                      OrtEnv**);  // 4
-  OrtUnused<3> unused_5;
+  OrtUnused<2> unused_5;
+  OrtOutcome (*create_session)(const OrtEnv*, const char* path, const OrtSessionOptions*,
+                               OrtSession**);  // 7
   OrtOutcome (*create_session_from_array)(const OrtEnv*, const void*, std::size_t,
-                                          const OrtSessionOptions*, OrtSession**);  // 8
+                                          const OrtSessionOptions*, OrtSession**);
   OrtOutcome (*run)(OrtSession*, const OrtRunOptions*, const char* const* input_names,
                     const OrtValue* const* inputs, std::size_t input_count,
                     const char* const* output_names, std::size_t output_count, OrtValue** outputs);

@@ -14,6 +14,7 @@ namespace {
 
 CLOISTER_SAME_PLACE(error_message, GetErrorMessage);
 CLOISTER_SAME_PLACE(create_env_with_sink, CreateEnvWithCustomLogger);
+CLOISTER_SAME_PLACE(create_session, CreateSession);
 CLOISTER_SAME_PLACE(create_session_from_array, CreateSessionFromArray);
 CLOISTER_SAME_PLACE(run, Run);
 CLOISTER_SAME_PLACE(create_session_options, CreateSessionOptions);

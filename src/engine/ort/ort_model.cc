@@ -83,6 +83,11 @@ Status set_options(const OrtRuntime& runtime, const OrtSettings& settings,
     CLOISTER_TRY(runtime.settle(
         functions.set_session_entry(options, "session.disable_prepacking", "1"), "ort.prepack"));
   }
+  if (!model.write_optimised_to.empty()) {
+    CLOISTER_TRY(runtime.settle(
+        functions.set_optimised_model_path(options, model.write_optimised_to.c_str()),
+        "ort.optimised_path"));
+  }
   // The folder in which a weight's declared location (kWeightsLocation) exists.
   CLOISTER_TRY(runtime.settle(
       functions.set_session_entry(

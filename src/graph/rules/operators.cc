@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "graph/limits.h"
+#include "graph/rules/internal_operators.h"
 #include "graph/rules/operator_text.h"
 
 namespace cloister {
@@ -79,11 +80,15 @@ std::vector<AttributeRule> attribute_rules(const OperatorVersion& version) {
   return rules;
 }
 
-OperatorTable::OperatorTable() {
-  for (std::string_view rest = kOperatorText; !rest.empty();) {
-    const std::string_view line = take_until(rest, '\n');
-    if (!line.empty()) versions_.push_back(version_of(line));
-  }
+OperatorTable::OperatorTable(Contents contents) {
+  const auto add_all = [this](std::string_view rest) {
+    while (!rest.empty()) {
+      const std::string_view line = take_until(rest, '\n');
+      if (!line.empty()) versions_.push_back(version_of(line));
+    }
+  };
+  add_all(kOperatorText);
+  if (contents == Contents::with_internal) add_all(kInternalOperatorText);
   std::sort(versions_.begin(), versions_.end(), [](const auto& a, const auto& b) {
     return std::tie(a.domain, a.name, a.since) < std::tie(b.domain, b.name, b.since);
   });
@@ -92,7 +97,8 @@ OperatorTable::OperatorTable() {
 std::int64_t OperatorTable::opset_max(std::string_view domain) noexcept {
   if (domain.empty()) return kOpsetMax;
   if (domain == "ai.onnx.ml") return kMlOpsetMax;
-  return domain == "com.microsoft" ? kMicrosoftOpsetMax : 0;
+  const bool microsoft = domain == "com.microsoft" || domain == kInternalDomain;
+  return microsoft ? kMicrosoftOpsetMax : 0;
 }
 
 const OperatorVersion* OperatorTable::find(std::string_view domain, std::string_view name,

@@ -33,7 +33,11 @@ std::vector<AttributeRule> attribute_rules(const OperatorVersion& version);
 /// tests/operators/generate.py writes, which is part of the program.
 class OperatorTable {
  public:
-  OperatorTable();
+  enum class Contents {
+    public_ones,
+    with_internal,  ///< and those that the runtime's optimiser makes: rules/internal_operators.h
+  };
+  explicit OperatorTable(Contents contents = Contents::public_ones);
 
   /// Whether operators of this domain are known at all, and its greatest opset (0 if not).
   static std::int64_t opset_max(std::string_view domain) noexcept;

@@ -45,17 +45,43 @@ constexpr std::array kAllowed = {
     SCMP_SYS(stat),
 };
 
+// What the runtime needs beside these to write a file.
+constexpr std::array kAllowedToOptimise = {
+    SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(ftruncate), SCMP_SYS(lseek),
+    SCMP_SYS(open),  SCMP_SYS(openat), SCMP_SYS(write),
+};
+
+Descriptor make_ruleset() noexcept {
+  const landlock_ruleset_attr handled{kEverything};
+  return Descriptor(static_cast<int>(
+      ::syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0)));
+}
+
+/// Landlock without one allowed path: what remains are files that have no place in any folder.
+Status forbid_paths() {
+  const Descriptor ruleset = make_ruleset();
+  if (!ruleset.open() || ::syscall(SYS_landlock_restrict_self, ruleset.number(), 0) != 0) {
+    return Error{Code::io, "sandbox.landlock"};
+  }
+  return Done{};
+}
+
 struct FilterDeleter {
   void operator()(void* filter) const noexcept { ::seccomp_release(filter); }
 };
 
-Status set_filter() {
+Status set_filter(Duty duty) {
   const std::unique_ptr<void, FilterDeleter> filter(
       ::seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return Error{Code::io, "sandbox.filter"};
   bool made = ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1) == 0;
   for (const int call : kAllowed) {
     made = made && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0) == 0;
+  }
+  if (duty == Duty::optimise) {
+    for (const int call : kAllowedToOptimise) {
+      made = made && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0) == 0;
+    }
   }
   // Mapping is allowed as long as the result cannot be executed; abort() may end this process.
   const auto protection = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
@@ -71,9 +97,7 @@ Status set_filter() {
 }  // namespace
 
 bool restrict_files() noexcept {
-  const landlock_ruleset_attr handled{kEverything};
-  const Descriptor ruleset(static_cast<int>(
-      ::syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0)));
+  const Descriptor ruleset = make_ruleset();
   if (!ruleset.open()) return false;
   for (const char* const folder : {"/proc", "/sys/devices", "/lib", "/lib64", "/usr/lib"}) {
     if (!allow_reading(ruleset.number(), folder)) return false;
@@ -81,13 +105,16 @@ bool restrict_files() noexcept {
   return ::syscall(SYS_landlock_restrict_self, ruleset.number(), 0) == 0;
 }
 
-Status lock_down(std::uint64_t memory_max) {
+Status lock_down(Duty duty, std::uint64_t memory_max, std::uint64_t file_max) {
   const rlimit memory{memory_max, memory_max};
-  if (::setrlimit(RLIMIT_DATA, &memory) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+  const rlimit file{file_max, file_max};
+  if (::setrlimit(RLIMIT_DATA, &memory) != 0 || ::setrlimit(RLIMIT_FSIZE, &file) != 0 ||
+      ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
       ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return Error{Code::io, "sandbox.limits"};
   }
-  return set_filter();
+  if (duty == Duty::optimise) CLOISTER_TRY(forbid_paths());
+  return set_filter(duty);
 }
 
 }  // namespace cloister

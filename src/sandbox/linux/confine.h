@@ -11,10 +11,18 @@ namespace cloister {
 /// Landlock.
 bool restrict_files() noexcept;
 
+/// What a locked worker is for.
+enum class Duty {
+  run,
+  /// Writes the optimised graph into one memory file that it holds: opening by path, writing and
+  /// closing stay possible, but Landlock leaves no path but those of its own memory files.
+  optimise,
+};
+
 /// Worker, before it sees the first byte of a model: bounds private memory to `memory_max` bytes
-/// more than it has, gives up being traced, and sets the seccomp filter over all threads. From
-/// then on every system call that docs/design/0003-sandbox.md does not list fails; nothing can be
-/// opened, executed, made executable, connected or signalled. Fails: `io`; then it must not go on.
-Status lock_down(std::uint64_t memory_max);
+/// and files to `file_max`, gives up being traced, and sets the seccomp filter over all threads.
+/// From then on every system call that docs/design/0003-sandbox.md does not list fails; nothing can
+/// be opened, executed, made executable, connected or signalled. Fails: `io`; it must not go on.
+Status lock_down(Duty duty, std::uint64_t memory_max, std::uint64_t file_max);
 
 }  // namespace cloister

@@ -61,7 +61,10 @@ Status LiveWorker::load(const ModelFiles& files) {
 
 Status LiveWorker::start(const ModelFiles& files) {
   StartMessage start;
-  start.lanes = settings_.lanes;
+  const unsigned lanes = files.optimised < 0 ? settings_.lanes : 1;
+  start.lanes = lanes;
+  start.optimise = files.optimised < 0 ? 0 : 1;
+  start.file_max = files.optimised_max;
   start.optimised = files.form == GraphForm::optimised ? 1 : 0;
   start.prepack = files.prepack ? 1 : 0;
   start.bundle_bytes = files.bundle_bytes;
@@ -70,7 +73,7 @@ Status LiveWorker::start(const ModelFiles& files) {
   start.memory_max = settings_.worker_memory_max;
   std::vector<int> descriptors = {files.bundle.number()};
   if (files.weights_bytes > 0) descriptors.push_back(files.weights);
-  for (unsigned i = 0; i < settings_.lanes; ++i) {
+  for (unsigned i = 0; i < lanes; ++i) {
     LaneSlot slot;
     CLOISTER_ASSIGN(slot.file, make_memory_file(settings_.lane_bytes));
     CLOISTER_ASSIGN(slot.memory, Mapping::map(slot.file.number(), settings_.lane_bytes,
@@ -78,6 +81,7 @@ Status LiveWorker::start(const ModelFiles& files) {
     descriptors.push_back(slot.file.number());
     lanes_.push_back(std::move(slot));
   }
+  if (files.optimised >= 0) descriptors.push_back(files.optimised);
   // Loading is the first lane's first turn.
   const Signature none;
   lanes_[0].turn = 1;

@@ -20,6 +20,8 @@ struct ModelFiles {
   std::uint64_t weights_bytes = 0;
   GraphForm form = GraphForm::canonical;
   bool prepack = true;
+  int optimised = -1;               ///< an empty memory file to optimise into, else -1
+  std::uint64_t optimised_max = 0;  ///< bytes that it may have
 };
 
 /// One worker with one model in it. Each lane is for one thread at a time.

@@ -97,6 +97,28 @@ Result<Descriptor> make_memory_file(std::uint64_t size) {
   return file;
 }
 
+Result<Descriptor> make_growing_file() {
+  Descriptor file = create(Executable::no);
+  if (!file.open()) return Error{Code::io, "sandbox.memory_file"};
+  return file;
+}
+
+Result<PrivateMemory> read_growing_file(int file, std::uint64_t size_max) {
+  struct stat entry {};
+  if (::fstat(file, &entry) != 0) return Error{Code::io, "sandbox.stat"};
+  const auto size = static_cast<std::uint64_t>(entry.st_size);
+  if (size == 0) return Error{Code::corrupt, "sandbox.empty"};
+  if (size > size_max) return Error{Code::too_large, "sandbox.growing_file"};
+  CLOISTER_ASSIGN(PrivateMemory memory, PrivateMemory::reserve(size));
+  for (std::uint64_t done = 0; done < size;) {
+    const ssize_t count = ::pread(file, memory.bytes().data() + done, size - done,
+                                  static_cast<off_t>(done));
+    if (count <= 0) return Error{Code::io, "sandbox.read"};
+    done += static_cast<std::uint64_t>(count);
+  }
+  return memory;
+}
+
 Result<Descriptor> make_memory_file(Bytes content, Executable executable) {
   CLOISTER_ASSIGN(Descriptor file, create_sized(content.size(), executable));
   CLOISTER_TRY(write_all(file.number(), 0, content));

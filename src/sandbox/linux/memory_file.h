@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "sandbox/linux/descriptor.h"
+#include "secret/private_memory.h"
 
 namespace cloister {
 
@@ -34,6 +35,11 @@ enum class Executable { no, yes };
 
 /// Zeros, `size` bytes, that cost memory once they are touched. Fails: `too_large`, `io`.
 Result<Descriptor> make_memory_file(std::uint64_t size);
+/// An empty one that may grow: for one writer, who is gone before it is read.
+Result<Descriptor> make_growing_file();
+/// What is in `file` now, copied: at most `size_max` bytes. Fails: `too_large`, `io`, `corrupt`
+/// where it is empty.
+Result<PrivateMemory> read_growing_file(int file, std::uint64_t size_max);
 /// A sealed copy of `content`.
 Result<Descriptor> make_memory_file(Bytes content, Executable executable = Executable::no);
 

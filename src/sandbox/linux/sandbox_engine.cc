@@ -15,6 +15,7 @@ namespace cloister {
 namespace {
 
 constexpr unsigned kSparesMax = 16;
+constexpr std::uint64_t kOptimisedSlack = 16ULL << 20;
 constexpr std::uint64_t kKeptBytesMax = 64ULL << 20;  // output buffers kept for the next runs
 constexpr std::chrono::milliseconds kLookEvery{20};   // for a caller who left while waiting
 
@@ -68,6 +69,7 @@ class SandboxModel final : public LoadedModel {
     auto worker = std::make_shared<LiveWorker>(std::move(process), signature_, shared_.settings,
                                                shared_.clock);
     Status loaded = worker->load(files_);
+    shared_.spares.refill();
     if (loaded.ok()) return worker;
     if (worker->broken()) shared_.failures.died(name_);
     return loaded.error();
@@ -149,6 +151,32 @@ class SandboxModel final : public LoadedModel {
   std::uint64_t runs_ GUARDED_BY(mutex_) = 0;
 };
 
+/// A model's files, and the name under which its failures are counted.
+struct NamedFiles {
+  ModelFiles files;
+  std::size_t name = 0;
+};
+
+Result<NamedFiles> files_of(const EngineModel& model) {
+  NamedFiles named;
+  ModelFiles& files = named.files;
+  const ByteVector bundle = encode_bundle(*model.bundle);
+  CLOISTER_ASSIGN(files.bundle, make_memory_file(bundle));
+  files.bundle_bytes = bundle.size();
+  files.weights_bytes = model.weights.size();
+  if (!model.weights.empty() && model.weights_file >= 0) {
+    CLOISTER_TRY(seal_against_new_writers(model.weights_file));
+    files.weights = model.weights_file;
+  } else if (!model.weights.empty()) {
+    CLOISTER_ASSIGN(files.own_weights, make_memory_file(model.weights));
+    files.weights = files.own_weights.number();
+  }
+  files.form = model.form;
+  files.prepack = model.prepack;
+  named.name = std::hash<std::string_view>{}(text_of(Bytes(bundle)));
+  return named;
+}
+
 class LinuxSandboxEngine final : public SandboxEngine {
  public:
   LinuxSandboxEngine(const SandboxSettings& settings, const Clock& clock)
@@ -157,31 +185,36 @@ class LinuxSandboxEngine final : public SandboxEngine {
   Status start() {
     CLOISTER_ASSIGN(const WorkerProcess first, shared_.spares.take());
     in_force_ = first.in_force();
+    shared_.spares.refill();
     return Done{};
   }
 
   const Confinement& in_force() const noexcept override { return in_force_; }
 
   Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {
-    ModelFiles files;
-    const ByteVector bundle = encode_bundle(*model.bundle);
-    CLOISTER_ASSIGN(files.bundle, make_memory_file(bundle));
-    files.bundle_bytes = bundle.size();
-    files.weights_bytes = model.weights.size();
-    if (!model.weights.empty() && model.weights_file >= 0) {
-      CLOISTER_TRY(seal_against_new_writers(model.weights_file));
-      files.weights = model.weights_file;
-    } else if (!model.weights.empty()) {
-      CLOISTER_ASSIGN(files.own_weights, make_memory_file(model.weights));
-      files.weights = files.own_weights.number();
-    }
-    files.form = model.form;
-    files.prepack = model.prepack;
-    const std::size_t name = std::hash<std::string_view>{}(text_of(Bytes(bundle)));
-    auto loaded = std::make_unique<SandboxModel>(shared_, std::move(files),
-                                                 model.bundle->signature, name);
+    CLOISTER_ASSIGN(NamedFiles files, files_of(model));
+    auto loaded = std::make_unique<SandboxModel>(shared_, std::move(files.files),
+                                                 model.bundle->signature, files.name);
     CLOISTER_TRY(loaded->start());
     return std::unique_ptr<LoadedModel>(std::move(loaded));
+  }
+
+  Result<PrivateMemory> optimise(const EngineModel& model) override {
+    CLOISTER_ASSIGN(NamedFiles files, files_of(model));
+    CLOISTER_TRY(shared_.failures.may_start(files.name));
+    CLOISTER_ASSIGN(const Descriptor output, make_growing_file());
+    files.files.optimised = output.number();
+    files.files.optimised_max =
+        2 * (files.files.bundle_bytes + files.files.weights_bytes) + kOptimisedSlack;
+    {
+      CLOISTER_ASSIGN(WorkerProcess process, shared_.spares.take());
+      LiveWorker worker(std::move(process), model.bundle->signature, shared_.settings,
+                        shared_.clock);
+      Status loaded = worker.load(files.files);
+      if (worker.broken()) shared_.failures.died(files.name);
+      CLOISTER_TRY(std::move(loaded));
+    }  // the worker is gone before what it wrote is looked at
+    return read_growing_file(output.number(), files.files.optimised_max);
   }
 
  private:

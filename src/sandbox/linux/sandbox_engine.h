@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "engine/engine.h"
 #include "sandbox/linux/worker_process.h"
+#include "secret/private_memory.h"
 
 namespace cloister {
 
@@ -38,6 +39,10 @@ class SandboxEngine : public Engine {
  public:
   /// What held the first worker back; every later one too, or it is not used.
   virtual const Confinement& in_force() const noexcept = 0;
+  /// Has a throw-away worker optimise `model`, a canonical one, for this machine's processor: an
+  /// ONNX file that hostile code may have written, at most twice the model's size and 16 MiB.
+  /// Fails as `load` does; `too_large`.
+  virtual Result<PrivateMemory> optimise(const EngineModel& model) = 0;
 };
 
 /// Starts the first worker. Fails: `unavailable` (no worker can be started, or the host permits

@@ -160,6 +160,19 @@ TEST_F(HostileWorkerTest, CannotWriteWeightsThatItWasLent) {
   EXPECT_EQ(DetailForTest::text(result.error()), "all denied");
 }
 
+TEST_F(HostileWorkerTest, WritesNoMoreThanItsOneFileAndItsBoundAsOptimiser) {
+  const EngineExample nothing = told_to("silent");
+  EXPECT_EQ(engine_->optimise({&nothing.bundle, {}}).error().code, Code::corrupt);
+  const EngineExample stray = told_to("stray");
+  const PrivateMemory written = engine_->optimise({&stray.bundle, {}}).value();
+  EXPECT_EQ(text_of(written.bytes()), "stray");
+  const EngineExample endless = told_to("endless");
+  const auto result = engine_->optimise({&endless.bundle, {}});
+  if (result.ok()) {
+    EXPECT_LE(result.value().size(), 17U << 20);
+  }
+}
+
 TEST_F(HostileWorkerTest, IsQuarantinedWhenItKeepsDying) {
   SandboxSettings settings = settings_of(hostile_);
   settings.lanes = 1;
@@ -250,6 +263,19 @@ TEST_F(SandboxTest, ReadsLentWeightsInPlace) {
   lent.bytes()[255] = std::byte{0};  // the top of the last float: 64 becomes almost nothing
   const auto second = model->run({x.view()}, {"y"}, control).value();
   EXPECT_EQ(floats_of(second->tensors()[0].tensor)[63], 10.0F) << "the weights were copied";
+}
+
+TEST_F(SandboxTest, OptimisesIntoAFile) {
+  const auto engine = honest();
+  const EngineExample example = folding_example();
+  const auto optimised =
+      engine->optimise({&example.bundle, std::as_bytes(std::span(example.weights))});
+  ASSERT_TRUE(optimised.ok()) << DetailForTest::text(optimised.error());
+  const std::string_view text = text_of(optimised.value().bytes());
+  const std::string_view add("\x22\x03" "Add", 5);  // a node's operator
+  ASSERT_NE(text.find(add), std::string_view::npos);
+  EXPECT_EQ(text.find(add), text.rfind(add)) << "the sum of constants was not folded";
+  EXPECT_EQ(text.find("external"), std::string_view::npos);
 }
 
 TEST_F(SandboxTest, CarriesText) {

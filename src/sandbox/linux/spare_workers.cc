@@ -35,7 +35,7 @@ void SpareWorkers::loop() {
   for (;;) {
     {
       const MutexLock lock(mutex_);
-      while (!stopping_ && ready_.size() >= settings_.spares + wanted_) changed_.wait(mutex_);
+      while (!stopping_ && ready_.size() >= kept_ + wanted_) changed_.wait(mutex_);
       if (stopping_) break;
     }
     auto worker = start();
@@ -68,7 +68,14 @@ Result<WorkerProcess> SpareWorkers::take() {
     changed_.notify_all();
   }
   --wanted_;
+  kept_ = ready_.size();
   return taken;
+}
+
+void SpareWorkers::refill() {
+  const MutexLock lock(mutex_);
+  kept_ = settings_.spares;
+  changed_.notify_all();
 }
 
 }  // namespace cloister

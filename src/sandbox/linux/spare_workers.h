@@ -18,7 +18,10 @@ class SpareWorkers {
   SpareWorkers& operator=(const SpareWorkers&) = delete;
 
   /// One that is ready. Fails: `unavailable` (cannot be started, or confined too weakly).
+  /// No new one is started in its place before `refill`: that would slow down the load for which
+  /// this one is taken.
   Result<WorkerProcess> take();
+  void refill();
 
  private:
   void loop();
@@ -28,6 +31,7 @@ class SpareWorkers {
   Mutex mutex_;
   Signal changed_;
   std::vector<WorkerProcess> ready_ GUARDED_BY(mutex_);
+  std::size_t kept_ GUARDED_BY(mutex_) = 0;      // to be ready when nobody waits
   std::size_t wanted_ GUARDED_BY(mutex_) = 0;    // callers that wait
   std::uint64_t attempts_ GUARDED_BY(mutex_) = 0;  // starts that failed
   bool stopping_ GUARDED_BY(mutex_) = false;

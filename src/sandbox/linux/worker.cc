@@ -32,17 +32,19 @@ struct Received {
   Mapping bundle;
   Mapping weights;
   std::vector<Mapping> lanes;
+  Descriptor optimised;  ///< where the optimised graph goes, if that is the duty
 };
 
 Result<Received> receive_model() {
   Received received;
   StartMessage& start = received.start;
   CLOISTER_ASSIGN(
-      const std::vector<Descriptor> files,
+      std::vector<Descriptor> files,
       receive_message(kWorkerSocket, std::as_writable_bytes(std::span(&start, 1)), kPatience));
   const std::size_t fixed = start.weights_bytes > 0 ? 2 : 1;
   if (start.magic != kChannelMagic || start.version != kChannelVersion || start.lanes == 0 ||
-      start.lanes > kLanesMax || files.size() != fixed + start.lanes ||
+      start.lanes > kLanesMax || files.size() != fixed + start.lanes + start.optimise ||
+      start.optimise > 1 ||
       start.lane_bytes <= kLaneDataOffset || start.lane_bytes > kLaneBytesMax) {
     return Error{Code::corrupt, "worker.start"};
   }
@@ -51,6 +53,10 @@ Result<Received> receive_model() {
   if (start.weights_bytes > 0) {
     CLOISTER_ASSIGN(received.weights, Mapping::map(files[1].number(), start.weights_bytes,
                                                    Mapping::Access::read));
+  }
+  if (start.optimise == 1) {
+    received.optimised = std::move(files.back());
+    files.pop_back();
   }
   for (std::size_t i = fixed; i < files.size(); ++i) {
     CLOISTER_ASSIGN(Mapping lane, Mapping::map(files[i].number(), start.lane_bytes,
@@ -121,7 +127,9 @@ Status run_worker(const MakeEngine& make_engine) {
   for (std::size_t i = 1; i < received.lanes.size(); ++i) {
     threads.emplace_back(wait_and_serve, std::cref(handover), received.lanes[i].bytes());
   }
-  CLOISTER_TRY(lock_down(received.start.memory_max));
+  const bool optimise = received.start.optimise == 1;
+  CLOISTER_TRY(lock_down(optimise ? Duty::optimise : Duty::run, received.start.memory_max,
+                         received.start.file_max));
 
   // From here on the model is in charge: what follows must hold whatever it does to this process.
   const Signature none;
@@ -129,13 +137,17 @@ Status run_worker(const MakeEngine& make_engine) {
   auto bundle = decode_bundle(received.bundle.bytes());
   Result<std::unique_ptr<LoadedModel>> loaded = Error{Code::corrupt, "worker.bundle"};
   if (bundle.ok()) {
-    loaded = engine->load({&bundle.value(), received.weights.bytes(),
-                           received.start.optimised != 0 ? GraphForm::optimised
-                                                         : GraphForm::canonical,
-                           received.start.prepack != 0});
+    EngineModel model{&bundle.value(), received.weights.bytes()};
+    model.form = received.start.optimised != 0 ? GraphForm::optimised : GraphForm::canonical;
+    model.prepack = received.start.prepack != 0;
+    if (optimise) {
+      model.write_optimised_to = "/proc/self/fd/" + std::to_string(received.optimised.number());
+    }
+    loaded = engine->load(model);
   }
-  if (!loaded.ok()) {
-    WorkerReply::write(first, 1, loaded.error());
+  if (!loaded.ok() || optimise) {
+    if (loaded.ok()) first.write_reply(1, {});
+    if (!loaded.ok()) WorkerReply::write(first, 1, loaded.error());
     finish_turn(first, 1);
     for (;;) wait_on_word(handover.ready, 0, kPatience);  // until it is ended
   }

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace cloister {
+
+/// ONNX Runtime as anybody uses it: a session from a file, default settings but for one thread.
+/// Failures end the program.
+class PlainSession {
+ public:
+  /// `optimise`: the runtime's default; without, the file is taken as optimised already, and
+  /// weights are not brought into another layout.
+  PlainSession(const std::string& path, bool optimise);
+  ~PlainSession();
+  /// The first output's values, which must be float32.
+  std::vector<float> run(const std::vector<NamedTensorView>& inputs);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace cloister
