@@ -420,11 +420,18 @@ bool HttpConnection::reader_too_slow(SteadyTime now) noexcept {
   return now - moved_at_ > service_.settings.stall_time_max;
 }
 
-std::optional<SteadyTime> HttpConnection::idle_since() const noexcept {
-  const bool silent =
-      state_ == State::handshake || state_ == State::idle || state_ == State::head;
-  if (!silent) return std::nullopt;
-  return phase_ == seen_phase_ ? phase_began_ : SteadyTime::max();  // younger than a tick
+std::optional<HttpConnection::Silence> HttpConnection::silence() const noexcept {
+  // What is younger than a tick has no time yet.
+  const SteadyTime since = phase_ == seen_phase_ ? phase_began_ : SteadyTime::max();
+  switch (state_) {
+    case State::lingering: return Silence{Silence::Kind::answered_and_ended, since};
+    case State::handshake: return Silence{Silence::Kind::never_served, since};
+    case State::idle:
+    case State::head:
+      return Silence{has_served_ ? Silence::Kind::between_requests : Silence::Kind::never_served,
+                     since};
+    default: return std::nullopt;
+  }
 }
 
 void HttpConnection::finish() noexcept {

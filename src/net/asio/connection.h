@@ -36,9 +36,13 @@ class HttpConnection final : public SocketEvents,
   void on_tick(SteadyTime now) noexcept;
   /// Closes as soon as no request is under way.
   void finish() noexcept;
-  /// Since when only the peer's silence keeps it open; nothing while a request is under way.
-  std::optional<SteadyTime> idle_since() const noexcept;
-  bool has_served() const noexcept { return has_served_; }
+  /// How little would be lost with it: the smaller the less. Nothing while a request is under way.
+  struct Silence {
+    enum class Kind { answered_and_ended, never_served, between_requests } kind;
+    SteadyTime since;
+    auto operator<=>(const Silence&) const = default;
+  };
+  std::optional<Silence> silence() const noexcept;
   void close() noexcept;
 
   void on_readable() noexcept override;

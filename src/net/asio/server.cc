@@ -9,7 +9,6 @@
 #include <atomic>
 #include <optional>
 #include <thread>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -165,12 +164,12 @@ class AsioHttpsServer final : public HttpsServer {
   /// Closes the connection that has been silent longest, one that never made a good request first:
   /// a flood of idle connections then replaces its own, and not those of busy clients.
   static bool make_room(Group& group) noexcept {
-    using Rank = std::tuple<bool, SteadyTime, std::uint64_t>;
+    using Rank = std::pair<HttpConnection::Silence, std::uint64_t>;
     std::optional<std::pair<Rank, HttpConnection*>> victim;
     for (const auto& [id, connection] : group.connections) {
-      const auto since = connection->idle_since();
-      if (!since) continue;
-      const Rank rank{connection->has_served(), *since, id};
+      const auto silence = connection->silence();
+      if (!silence) continue;
+      const Rank rank{*silence, id};
       if (!victim || rank < victim->first) victim.emplace(rank, connection.get());
     }
     if (victim) victim->second->close();
