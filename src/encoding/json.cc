@@ -126,18 +126,18 @@ class JsonTreeReader {
     CLOISTER_ASSIGN(const JsonNumber number, cursor_.number());
     if (number.text == "-0") return JsonValue::Content(-0.0);
     if (!number.is_integer) {
-      const Result<double> value = double_of(number);
-      if (!value.ok()) return cursor_.fail("number is not finite");
-      return JsonValue::Content(value.value());
+      const std::optional<double> value = double_of(number);
+      if (!value) return cursor_.fail("number is not finite");
+      return JsonValue::Content(*value);
     }
     if (number.is_negative) {
-      const Result<std::int64_t> value = integer_of(number);
-      if (!value.ok()) return cursor_.fail("integer does not fit 64 bits");
-      return JsonValue::Content(value.value());
+      const std::optional<std::int64_t> value = integer_of(number);
+      if (!value) return cursor_.fail("integer does not fit 64 bits");
+      return JsonValue::Content(*value);
     }
-    const Result<std::uint64_t> value = unsigned_of(number);
-    if (!value.ok()) return cursor_.fail("integer does not fit 64 bits");
-    return JsonValue::Content(value.value());
+    const std::optional<std::uint64_t> value = unsigned_of(number);
+    if (!value) return cursor_.fail("integer does not fit 64 bits");
+    return JsonValue::Content(*value);
   }
 
   JsonCursor cursor_;

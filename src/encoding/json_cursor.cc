@@ -54,21 +54,6 @@ Utf8Sequence utf8_of(unsigned point) noexcept {
 
 }  // namespace
 
-char JsonCursor::peek() noexcept {
-  while (at_ < text_.size()) {
-    const char c = text_[at_];
-    if (c != ' ' && c != '\n' && c != '\r' && c != '\t') return c;
-    ++at_;
-  }
-  return '\0';
-}
-
-bool JsonCursor::accept(char expected) noexcept {
-  if (peek() != expected || at_ == text_.size()) return false;
-  ++at_;
-  return true;
-}
-
 Error JsonCursor::fail_at(std::size_t at, const char* why) const {
   return Error{Code::invalid, "json.syntax",
                Detail("JSON, byte " + std::to_string(at) + ": " + why)};

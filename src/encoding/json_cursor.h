@@ -23,9 +23,20 @@ class JsonCursor {
       : text_(text), depth_max_(depth_max) {}
 
   /// The next character that is not a blank, without consuming it; NUL at the end.
-  char peek() noexcept;
+  char peek() noexcept {
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      if (c != ' ' && c != '\n' && c != '\r' && c != '\t') return c;
+      ++at_;
+    }
+    return '\0';
+  }
   /// Consumes `expected` if it comes next, after blanks.
-  bool accept(char expected) noexcept;
+  bool accept(char expected) noexcept {
+    if (peek() != expected || at_ == text_.size()) return false;
+    ++at_;
+    return true;
+  }
   /// Bytes consumed so far.
   std::size_t offset() const noexcept { return at_; }
   /// All of the text after `offset()`, and a way past its first `count` bytes, for a caller that

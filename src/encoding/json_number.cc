@@ -50,16 +50,24 @@ bool is_tiny(std::string_view number) noexcept {
 }
 
 template <class Float>
-Result<Float> nearest(std::string_view number) {
+std::optional<Float> nearest(std::string_view number) noexcept {
   Float value = 0;
   const char* const end = number.data() + number.size();
   const auto parsed = std::from_chars(number.data(), end, value);
   if (parsed.ec == std::errc::result_out_of_range) {
-    if (!is_tiny(number)) return Error{Code::invalid, "json.number_range"};
+    if (!is_tiny(number)) return std::nullopt;
     return number.front() == '-' ? -Float{0} : Float{0};
   }
-  if (parsed.ec != std::errc{} || parsed.ptr != end) return Error{Code::invalid, "json.number"};
-  if (!std::isfinite(value)) return Error{Code::invalid, "json.number_range"};
+  if (parsed.ec != std::errc{} || parsed.ptr != end || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+template <class Integer>
+std::optional<Integer> whole(const JsonNumber& number) noexcept {
+  Integer value = 0;
+  const char* const end = number.text.data() + number.text.size();
+  const auto parsed = std::from_chars(number.text.data(), end, value);
+  if (!number.is_integer || parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
   return value;
 }
 
@@ -132,12 +140,12 @@ JsonNumber scan_json_number(std::string_view text) noexcept {
   return number;
 }
 
-Result<double> double_of(const JsonNumber& number) {
+std::optional<double> double_of(const JsonNumber& number) noexcept {
   if (is_one_step(number)) return one_step(number);
   return nearest<double>(number.text);
 }
 
-Result<float> float_of(const JsonNumber& number) {
+std::optional<float> float_of(const JsonNumber& number) noexcept {
   if (is_one_step(number)) {
     const double value = one_step(number);
     if (!may_round_twice(value)) return static_cast<float>(value);
@@ -145,21 +153,13 @@ Result<float> float_of(const JsonNumber& number) {
   return nearest<float>(number.text);
 }
 
-Result<std::uint64_t> unsigned_of(const JsonNumber& number) {
+std::optional<std::uint64_t> unsigned_of(const JsonNumber& number) noexcept {
   if (number.is_integer && !number.is_negative && number.is_exact) return number.digits;
-  std::uint64_t value = 0;
-  const char* const end = number.text.data() + number.text.size();
-  const auto parsed = std::from_chars(number.text.data(), end, value);
-  if (number.is_integer && parsed.ec == std::errc{} && parsed.ptr == end) return value;
-  return Error{Code::invalid, "json.unsigned"};
+  return whole<std::uint64_t>(number);
 }
 
-Result<std::int64_t> integer_of(const JsonNumber& number) {
-  std::int64_t value = 0;
-  const char* const end = number.text.data() + number.text.size();
-  const auto parsed = std::from_chars(number.text.data(), end, value);
-  if (number.is_integer && parsed.ec == std::errc{} && parsed.ptr == end) return value;
-  return Error{Code::invalid, "json.integer"};
+std::optional<std::int64_t> integer_of(const JsonNumber& number) noexcept {
+  return whole<std::int64_t>(number);
 }
 
 }  // namespace cloister

@@ -2,9 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
-
-#include "base/result.h"
 
 namespace cloister {
 
@@ -22,13 +21,13 @@ struct JsonNumber {
 /// Finds the number that `text` begins with. Fast enough for arrays of millions.
 JsonNumber scan_json_number(std::string_view text) noexcept;
 
-/// The nearest double or float, rounded once; a value too small is zero.
-/// Fails: `invalid` for one past the largest finite value.
-Result<double> double_of(const JsonNumber& number);
-Result<float> float_of(const JsonNumber& number);
+/// The nearest double or float, rounded once; a value too small is zero. Nothing for one past the
+/// largest finite value, or for no number.
+std::optional<double> double_of(const JsonNumber& number) noexcept;
+std::optional<float> float_of(const JsonNumber& number) noexcept;
 
-/// Fails: `invalid` unless the number is an integer that fits.
-Result<std::uint64_t> unsigned_of(const JsonNumber& number);
-Result<std::int64_t> integer_of(const JsonNumber& number);
+/// Nothing unless the number is an integer that fits.
+std::optional<std::uint64_t> unsigned_of(const JsonNumber& number) noexcept;
+std::optional<std::int64_t> integer_of(const JsonNumber& number) noexcept;
 
 }  // namespace cloister

@@ -67,9 +67,9 @@ class RequestReader {
 
   Result<std::uint64_t> read_unsigned(const std::string& what) {
     CLOISTER_ASSIGN(const JsonNumber number, cursor_.number());
-    const Result<std::uint64_t> value = unsigned_of(number);
-    if (!value.ok()) return invalid(what + ": expected an integer that is not negative");
-    return value;
+    const std::optional<std::uint64_t> value = unsigned_of(number);
+    if (!value) return invalid(what + ": expected an integer that is not negative");
+    return *value;
   }
 
   Status read_parameters() {

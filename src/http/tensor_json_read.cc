@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <type_traits>
 
 #include "base/limits.h"
@@ -19,19 +20,19 @@ const char* read_integer(JsonCursor& cursor, std::byte* place) {
   cursor.advance(number.text.size());
   Integer value = 0;
   if constexpr (std::is_signed_v<Integer>) {
-    const Result<std::int64_t> parsed = integer_of(number);
-    if (!parsed.ok()) return "expected an integer that fits";
-    if (parsed.value() < std::numeric_limits<Integer>::min() ||
-        parsed.value() > std::numeric_limits<Integer>::max()) {
+    const std::optional<std::int64_t> parsed = integer_of(number);
+    if (!parsed) return "expected an integer that fits";
+    if (*parsed < std::numeric_limits<Integer>::min() ||
+        *parsed > std::numeric_limits<Integer>::max()) {
       return "expected an integer that fits";
     }
-    value = static_cast<Integer>(parsed.value());
+    value = static_cast<Integer>(*parsed);
   } else {
-    const Result<std::uint64_t> parsed = unsigned_of(number);
-    if (!parsed.ok() || parsed.value() > std::numeric_limits<Integer>::max()) {
+    const std::optional<std::uint64_t> parsed = unsigned_of(number);
+    if (!parsed || *parsed > std::numeric_limits<Integer>::max()) {
       return "expected an integer that fits, not negative";
     }
-    value = static_cast<Integer>(parsed.value());
+    value = static_cast<Integer>(*parsed);
   }
   std::memcpy(place, &value, sizeof value);
   return nullptr;
@@ -47,13 +48,13 @@ const char* read_float(JsonCursor& cursor, std::byte* place) {
   cursor.advance(number.text.size());
   Float value = 0;
   if constexpr (sizeof(Float) == sizeof(float)) {
-    const Result<float> parsed = float_of(number);
-    if (!parsed.ok()) return kNotFinite;
-    value = parsed.value();
+    const std::optional<float> parsed = float_of(number);
+    if (!parsed) return kNotFinite;
+    value = *parsed;
   } else {
-    const Result<double> parsed = double_of(number);
-    if (!parsed.ok()) return kNotFinite;
-    value = parsed.value();
+    const std::optional<double> parsed = double_of(number);
+    if (!parsed) return kNotFinite;
+    value = *parsed;
   }
   std::memcpy(place, &value, sizeof value);
   return nullptr;
@@ -64,9 +65,9 @@ const char* read_half(JsonCursor& cursor, std::byte* place) {
   const JsonNumber number = scan_json_number(cursor.rest());
   if (number.text.empty()) return kNoNumber;
   cursor.advance(number.text.size());
-  const Result<double> parsed = double_of(number);
-  if (!parsed.ok()) return kNotFinite;
-  const std::uint16_t value = kRound(parsed.value());
+  const std::optional<double> parsed = double_of(number);
+  if (!parsed) return kNotFinite;
+  const std::uint16_t value = kRound(*parsed);
   if (!std::isfinite(kWiden(value))) return kNotFinite;
   std::memcpy(place, &value, sizeof value);
   return nullptr;
