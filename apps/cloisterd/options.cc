@@ -14,7 +14,7 @@ Error usage_error(std::string text) {
 const char* usage() noexcept {
   return R"(cloisterd: a confidential inference server for ONNX models
 
-  cloisterd --dev FOLDER [--port N] [--new-token]
+  cloisterd --dev FOLDER [--port N] [--isolation inline|process] [--new-token]
       Try it out: simulated platform, encrypted store in FOLDER, 127.0.0.1, any free port unless
       told otherwise. Prints the URL, the key's pin and, at the first start, an owner token.
       Simulation protects nothing from this machine's owner: the root key lies in FOLDER.
@@ -34,7 +34,8 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   Options options;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& each = arguments[i];
-    const bool takes_value = each == "--dev" || each == "--config" || each == "--port";
+    const bool takes_value =
+        each == "--dev" || each == "--config" || each == "--port" || each == "--isolation";
     if (takes_value && i + 1 >= arguments.size()) return usage_error(each + " needs a value");
     if (each == "--dev" || each == "--config") {
       if (!options.path.empty()) return usage_error("give --dev or --config, once");
@@ -47,6 +48,11 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
           std::from_chars(value.data(), value.data() + value.size(), options.port);
       if (error != std::errc() || end != value.data() + value.size()) {
         return usage_error("--port: expected 0 to 65535");
+      }
+    } else if (each == "--isolation") {
+      options.isolation = arguments[++i];
+      if (options.isolation != "inline" && options.isolation != "process") {
+        return usage_error("--isolation: expected inline or process");
       }
     } else if (each == "--create-store") {
       options.create_store = true;
@@ -63,8 +69,8 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   }
   if (options.path.empty()) return usage_error("give --dev FOLDER or --config FILE");
   const bool dev = options.mode == Options::Mode::dev;
-  if (!dev && (options.new_token || options.port != 0)) {
-    return usage_error("--port and --new-token go with --dev");
+  if (!dev && (options.new_token || options.port != 0 || options.isolation != "inline")) {
+    return usage_error("--port, --isolation and --new-token go with --dev");
   }
   if (dev && options.create_store) return usage_error("--create-store goes with --config");
   return options;
@@ -74,6 +80,7 @@ ServerConfig dev_config(const Options& options) {
   ServerConfig config;
   config.listen_port = options.port;
   config.store = options.path;
+  config.isolation = options.isolation;
   config.allow_swap = true;
   return config;
 }

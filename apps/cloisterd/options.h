@@ -13,10 +13,11 @@ namespace cloister {
 struct Options {
   enum class Mode { dev, config, help, version };
   Mode mode = Mode::help;
-  std::string path;           ///< --dev: the folder; --config: the file
-  std::uint16_t port = 0;     ///< --dev only; 0 is any free one
-  bool create_store = false;  ///< --config: make the store if its folder is empty
-  bool new_token = false;     ///< --dev: print another owner token
+  std::string path;                  ///< --dev: the folder; --config: the file
+  std::uint16_t port = 0;            ///< --dev only; 0 is any free one
+  std::string isolation = "inline";  ///< --dev only
+  bool create_store = false;         ///< --config: make the store if its folder is empty
+  bool new_token = false;            ///< --dev: print another owner token
 };
 
 /// Reads the command line. Fails: `invalid`, with what is wrong in the Detail.

@@ -12,7 +12,7 @@
 #include "base/posix/process.h"
 #include "crypto/signature.h"
 #include "encoding/base64.h"
-#include "engine/ort/ort_engine.h"
+#include "engine_choice.h"
 #include "evidence/attester.h"
 #include "evidence/simulated/simulated_platform.h"
 #include "net/server.h"
@@ -68,12 +68,13 @@ ApiSettings api_settings(const ServerConfig& config) {
   return settings;
 }
 
-ServerFacts server_facts(const ServerConfig& config, const Software& software) {
+ServerFacts server_facts(const ServerConfig& config, const Software& software,
+                         const std::string& sandbox) {
   ServerFacts facts;
   facts.configuration = sha256(bytes_of(canonical_text(config)));
   facts.software = software.digest;
   facts.isolation = config.isolation;
-  facts.sandbox = "none";
+  facts.sandbox = sandbox;
   facts.anchor = config.anchor;
   return facts;
 }
@@ -199,9 +200,9 @@ Result<OpenedStore> open_store(const Options& options, const ServerConfig& confi
   CLOISTER_ASSIGN(store.files, open_posix_files(config.store + "/vault", IfAbsent::fail));
   VaultSettings settings;
   settings.integrity = config.integrity == "full" ? IntegrityMode::full : IntegrityMode::tags;
-  CLOISTER_ASSIGN(store.vault,
-                  open_vault({*store.files, parts.entropy, parts.clock, parts.anchor}, root_secret,
-                             settings, create));
+  settings.shareable_weights = config.isolation == "process";
+  CLOISTER_ASSIGN(store.vault, open_vault({*store.files, parts.entropy, parts.clock, parts.anchor},
+                                          root_secret, settings, create));
   return store;
 }
 
@@ -219,15 +220,11 @@ Result<std::unique_ptr<HttpsServer>> listen(const ServerConfig& config, TlsKey& 
 
 Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_TRY(check_machine(config));
-  CLOISTER_ASSIGN(const Software software, check_software());
+  CLOISTER_ASSIGN(const Software software, check_software(config));
   PosixClock clock;
   JsonLineEvents events(clock, stderr);
   PosixEntropy entropy;
-  CLOISTER_ASSIGN(const auto engine,
-                  make_ort_engine({.library = software.runtime_library,
-                                   .intra_op_threads = static_cast<int>(config.intra_op_threads),
-                                   .inter_op_threads = static_cast<int>(config.inter_op_threads)},
-                                  clock));
+  CLOISTER_ASSIGN(const EngineChoice choice, choose_engine(config, software, clock));
   NoAnchor anchor;
   CLOISTER_ASSIGN(const OpenedStore store,
                   open_store(options, config, software, {entropy, clock, anchor}));
@@ -236,12 +233,12 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const auto principals, Principals::open(principal_store, entropy, clock));
 
   CLOISTER_ASSIGN(TlsKey tls, TlsKey::make());
-  const ServerFacts facts = server_facts(config, software);
+  const ServerFacts facts = server_facts(config, software, choice.sandbox);
   Attester attester(*store.platform, tls.key(), clock, facts, canonical_text(config));
   const Attestation attestation(attester, *vault);
   const GraphAdmission admission(AdmissionBudget{.model_bytes_max = config.upload_bytes_max});
-  Residency residency(*engine, *vault, clock, {.budget_bytes = config.memory_budget_bytes});
-  Models models(models_parts(*vault, residency, *engine, admission, clock, events),
+  Residency residency(*choice.engine, *vault, clock, {.budget_bytes = config.memory_budget_bytes});
+  Models models(models_parts(*vault, residency, *choice.engine, admission, clock, events),
                 models_settings(config));
   CLOISTER_TRY(make_first_owner(options, config, *principals));
   CLOISTER_TRY(preload_models(config, residency, clock));

@@ -5,42 +5,58 @@
 #include "base/posix/process.h"
 #include "encoding/hex.h"
 #include "evidence/claims.h"
+#include "worker_digest.h"
 
 namespace cloister {
 namespace {
 
 constexpr std::uint64_t kProgramBytesMax = 256ULL << 20;
 
-Result<Sha256Digest> digest_of(const std::string& path) {
-  CLOISTER_ASSIGN(const ByteVector content, read_operator_file(path, kProgramBytesMax));
-  return sha256(content);
-}
+/// A part of this server that lies beside it on disk.
+struct Part {
+  std::string name;         ///< for whoever starts the server
+  std::string installed;    ///< relative to the program's folder
+  std::string built;        ///< where the build left it
+  std::string_view sha256;  ///< of the build, in hexadecimal
+};
 
-/// Beside an installed program, else where it was built.
-Result<std::string> find_runtime(const std::string& program) {
-  const std::string folder = program.substr(0, program.rfind('/'));
-  for (const std::string& candidate : {folder + "/../lib/cloister/libonnxruntime.so.1.27.0",
-                                       std::string(CLOISTER_RUNTIME_LIBRARY)}) {
-    if (read_operator_file(candidate, kProgramBytesMax).ok()) return candidate;
+/// The part, wherever it is, as the build knows it.
+Result<SealedFile> seal_part(const std::string& folder, const Part& part) {
+  auto sealed = seal_file(folder + part.installed);
+  if (!sealed.ok()) sealed = seal_file(part.built);
+  if (!sealed.ok()) {
+    return Error{Code::not_found, "start.part", Detail(part.name + " was not found")};
   }
-  return Error{Code::not_found, "start.runtime",
-               Detail("ONNX Runtime's library was not found; ./dev setup fetches it")};
+  if (hex_encode(sha256(sealed.value().content.bytes())) != part.sha256) {
+    return Error{Code::unverified, "start.part",
+                 Detail(part.name + " is not the one that this server was built with")};
+  }
+  return sealed;
 }
 
 }  // namespace
 
-Result<Software> check_software() {
+Result<Software> check_software(const ServerConfig& config) {
   CLOISTER_ASSIGN(const std::string program, program_path());
+  const std::string folder = program.substr(0, program.rfind('/'));
   Software software;
-  CLOISTER_ASSIGN(software.runtime_library, find_runtime(program));
-  CLOISTER_ASSIGN(const Sha256Digest runtime, digest_of(software.runtime_library));
-  if (hex_encode(runtime) != std::string_view(CLOISTER_RUNTIME_SHA256)) {
-    return Error{Code::unverified, "start.runtime",
-                 Detail("ONNX Runtime's library is not the one that this server was built with")};
-  }
-  CLOISTER_ASSIGN(const Sha256Digest server, digest_of("/proc/self/exe"));
+  CLOISTER_ASSIGN(
+      software.library,
+      seal_part(folder, {"ONNX Runtime's library", "/../lib/cloister/libonnxruntime.so.1.27.0",
+                         CLOISTER_RUNTIME_LIBRARY, CLOISTER_RUNTIME_SHA256}));
   // Without a worker process there is no second program: its digest is that of nothing.
-  software.digest = software_digest(server, sha256({}), runtime);
+  Sha256Digest worker = sha256({});
+  if (config.isolation == "process") {
+    CLOISTER_ASSIGN(software.worker,
+                    seal_part(folder, {"cloister-sandbox", "/cloister-sandbox",
+                                       folder + "/cloister-sandbox", CLOISTER_WORKER_SHA256}));
+    worker = sha256(software.worker->content.bytes());
+    software.worker->content = Mapping();
+  }
+  const Sha256Digest library = sha256(software.library.content.bytes());
+  software.library.content = Mapping();
+  CLOISTER_ASSIGN(const ByteVector server, read_operator_file("/proc/self/exe", kProgramBytesMax));
+  software.digest = software_digest(sha256(server), worker, library);
   return software;
 }
 

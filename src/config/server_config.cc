@@ -37,7 +37,7 @@ void for_each_member(Config& config, Visitor&& visit) {
   visit("store", config.store, Text{kPathMax});
   visit("platform", config.platform, Choice{{"simulated"}});
   visit("owner", config.owner, Any{});
-  visit("isolation", config.isolation, Choice{{"inline"}});
+  visit("isolation", config.isolation, Choice{{"inline", "process"}});
   visit("anchor", config.anchor, Choice{{"none"}});
   visit("integrity", config.integrity, Choice{{"tags", "full"}});
   visit("allow_swap", config.allow_swap, Any{});

@@ -35,7 +35,7 @@ TEST(ParseServerConfig, RefusesValuesOutOfRangeAndOfOtherTypes) {
   EXPECT_EQ(refusal_of(R"({"store":"/s","run_threads":0})"),
             R"("run_threads": expected a whole number from 1 to 64)");
   EXPECT_EQ(refusal_of(R"({"store":"/s","isolation":"none"})"),
-            R"("isolation": expected "inline")");
+            R"("isolation": expected "inline" or "process")");
   EXPECT_EQ(refusal_of(R"({"store":"/s","allow_swap":1})"),
             R"("allow_swap": expected true or false)");
   EXPECT_NE(refusal_of(R"({"store":"/s","names":[]})"), "accepted");

@@ -144,7 +144,10 @@ Result<UploadOutcome> Models::upload(const Caller& caller, const VersionRef& ref
 
 Status Models::try_out(const StagedVersion& staged) const {
   CLOISTER_ASSIGN(const OpenedModel opened, staged.open());
-  const EngineModel model{&opened.bundle, opened.weights.bytes()};
+  EngineModel model;
+  model.bundle = &opened.bundle;
+  model.weights = opened.weights.bytes();
+  model.weights_file = opened.weights.file();
   CLOISTER_ASSIGN(const auto loaded, parts_.engine.load(model));
   std::vector<PrivateMemory> storage;
   const auto inputs = zero_inputs(opened.bundle.signature, storage);

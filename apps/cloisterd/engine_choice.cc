@@ -1,0 +1,45 @@
+#include "engine_choice.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/ort/ort_engine.h"
+#include "sandbox/linux/sandbox_engine.h"
+
+namespace cloister {
+namespace {
+
+constexpr unsigned kLanesMax = 16;
+
+std::string words_of(const Confinement& confinement) {
+  std::string words = "seccomp";
+  if (confinement.landlock) words += " landlock";
+  if (confinement.own_user) words += " own-user";
+  if (confinement.user_namespace) words += " user-namespace";
+  if (confinement.pid_namespace) words += " pid-namespace";
+  if (confinement.network_namespace) words += " network-namespace";
+  return words;
+}
+
+}  // namespace
+
+Result<EngineChoice> choose_engine(const ServerConfig& config, const Software& software,
+                                   const Clock& clock) {
+  if (config.isolation == "inline") {
+    OrtSettings settings;
+    settings.library = software.library.path();
+    settings.intra_op_threads = static_cast<int>(config.intra_op_threads);
+    settings.inter_op_threads = static_cast<int>(config.inter_op_threads);
+    CLOISTER_ASSIGN(auto engine, make_ort_engine(settings, clock));
+    return EngineChoice{std::move(engine), "none"};
+  }
+  CLOISTER_CHECK(software.worker.has_value());
+  SandboxSettings settings;
+  settings.program = {software.worker->file.number(), software.library.file.number(), {"1", "1"}};
+  settings.lanes = std::min(config.run_threads, kLanesMax);
+  CLOISTER_ASSIGN(auto engine, make_sandbox_engine(settings, clock));
+  std::string sandbox = words_of(engine->in_force());
+  return EngineChoice{std::move(engine), std::move(sandbox)};
+}
+
+}  // namespace cloister
