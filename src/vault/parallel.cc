@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/caught.h"
 #include "base/mutex.h"
 
 namespace cloister {
@@ -19,7 +20,7 @@ class WorkList {
 
   void drain() {
     for (std::uint64_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
-      const Status done = work_(i);
+      const Status done = caught("vault.parallel", [&] { return work_(i); });
       if (done.ok()) continue;
       next_.store(count_);
       const MutexLock lock(mutex_);

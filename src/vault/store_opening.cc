@@ -124,6 +124,16 @@ Result<CatalogueKey> catalogue_key(const StoreKeys& keys, const AnchorSecret& se
   return key;
 }
 
+Result<std::unique_ptr<File>> open_version_file(Files& files, const FileId& id) {
+  auto file = files.open_for_reading(version_path(id));
+  if (file.ok() || file.error().code != Code::not_found) return file;
+  file = files.open_for_reading(staging_path(id));
+  if (!file.ok() && file.error().code == Code::not_found) {
+    return Error{Code::corrupt, "vault.open.missing"};
+  }
+  return file;
+}
+
 Status remove_erased(Files& files, const FileId& file) {
   CLOISTER_TRY(remove_if_there(files, version_path(file)));
   CLOISTER_TRY(remove_if_there(files, staging_path(file)));

@@ -28,6 +28,10 @@ Result<AnchorSecret> fresh_anchor_secret(Entropy& entropy, AnchorKind kind,
 /// The catalogue's key under the anchor's secret.
 Result<CatalogueKey> catalogue_key(const StoreKeys& keys, const AnchorSecret& secret);
 
+/// Opens a listed version's file, wherever it lies. Fails: `corrupt` when it is missing or no
+/// regular file; `io`.
+Result<std::unique_ptr<File>> open_version_file(Files& files, const FileId& file);
+
 /// Removes the file of an erased version wherever it lies, durably. Fails: `io`.
 Status remove_erased(Files& files, const FileId& file);
 

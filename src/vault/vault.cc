@@ -179,7 +179,7 @@ class SealedVault final : public Vault {
   Result<OpenedModel> open_version(const VersionRef& ref) const override {
     CLOISTER_ASSIGN(const auto entry, state()->find(ref));
     if (entry == nullptr) return Error{Code::not_found, "vault.open.ref"};
-    const auto file = find_file(entry->file);
+    const auto file = open_version_file(parts_.files, entry->file);
     if (!file.ok()) return about(ref, file.error());
     auto opened = open_file(work_, *file.value(), *entry);
     if (!opened.ok()) return about(ref, opened.error());
@@ -284,16 +284,6 @@ class SealedVault final : public Vault {
     Status written = write(change, true, [&] { return parts_.anchor.replace_secret(next); });
     if (!written.ok()) store_.files->change_key(std::move(before));
     return written;
-  }
-
-  Result<std::unique_ptr<File>> find_file(const FileId& id) const {
-    auto file = parts_.files.open_for_reading(version_path(id));
-    if (file.ok() || file.error().code != Code::not_found) return file;
-    file = parts_.files.open_for_reading(staging_path(id));
-    if (!file.ok() && file.error().code == Code::not_found) {
-      return Error{Code::corrupt, "vault.open.missing"};
-    }
-    return file;
   }
 
   /// The keys are gone already; files that cannot be removed now are removed at a later start.

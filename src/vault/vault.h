@@ -112,4 +112,22 @@ struct VaultParts {
 Result<std::unique_ptr<Vault>> open_vault(VaultParts parts, const SecretBytes& root_secret,
                                           const VaultSettings& settings, bool create);
 
+/// What a walk through the whole store found.
+struct StoreReport {
+  struct Damage {
+    VersionRef ref;
+    Code code;  ///< `corrupt`, or `io` where the host's disk failed
+  };
+  std::uint64_t epoch = 0;
+  std::size_t versions = 0;
+  std::vector<Damage> damaged;
+  /// Paths in the store that no part of it wrote or still needs. They are never read.
+  std::vector<std::string> unknown_files;
+};
+
+/// Opens the store as a server does, and verifies every byte of every version, the hash trees of
+/// the plaintexts included. Changes nothing beyond what every start sweeps. Fails: as `open_vault`.
+Result<StoreReport> verify_store(VaultParts parts, const SecretBytes& root_secret,
+                                 const VaultSettings& settings);
+
 }  // namespace cloister

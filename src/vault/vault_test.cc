@@ -185,5 +185,65 @@ TEST_F(VaultTest, WritesNoPlaintextToTheDisk) {
   }
 }
 
+TEST_F(VaultTest, ReportsEveryDamageAndEveryUnknownFile) {
+  {
+    const auto vault = open(true).value();
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      ASSERT_TRUE(upload(*vault, SampleModel(i, 100, 300 * i), ref(i)).ok());
+    }
+  }
+  const auto verify = [&] {
+    return verify_store({files_, entropy_, clock_, no_anchor_}, root_secret(), settings_).value();
+  };
+  EXPECT_EQ(verify().versions, 3U);
+  EXPECT_TRUE(verify().damaged.empty());
+  EXPECT_TRUE(verify().unknown_files.empty());
+  for (const auto& [path, content] : files_.contents()) {
+    if (!path.starts_with("versions/") || content.size() < 1200) continue;
+    ByteVector damaged = content;
+    damaged.back() ^= std::byte{1};
+    files_.plant(path, damaged);
+  }
+  files_.plant("versions/note", {});
+  const StoreReport report = verify();
+  ASSERT_EQ(report.damaged.size(), 1U);
+  EXPECT_EQ(report.damaged[0].ref, ref(3));
+  EXPECT_EQ(report.damaged[0].code, Code::corrupt);
+  EXPECT_EQ(report.unknown_files, std::vector<std::string>{"versions/note"});
+  EXPECT_EQ(report.epoch, 4U);
+}
+
+TEST_F(VaultTest, SealsNothingTwiceUnderOneKeyWhereRandomnessRepeats) {
+  // A machine and its clone: the same store, then the same randomness for two different models.
+  ASSERT_TRUE(open(true).ok());
+  const auto before = files_.contents();
+  const auto seal = [&](std::uint64_t seed) {
+    for (const auto& [path, content] : before) files_.plant(path, content);
+    entropy_ = CountingEntropy(99);
+    const auto vault = open().value();
+    const SampleModel sample(seed, 400, 1000);
+    const auto staged = vault->stage(record_of(sample, ref(1)), sample.model()).value();
+    ByteVector file;
+    for (const auto& [path, content] : files_.contents()) {
+      if (path.starts_with("staging/")) file = content;
+    }
+    return file;
+  };
+  const ByteVector first = seal(1);
+  const ByteVector second = seal(2);
+  EXPECT_EQ(first, seal(1));
+  ASSERT_EQ(first.size(), second.size());
+  EXPECT_TRUE(std::equal(first.begin(), first.begin() + 32, second.begin()));  // the same file id
+  // Under one key stream, the difference of two ciphertexts would be that of the plaintexts.
+  const SampleModel a(1, 400, 1000);
+  const SampleModel b(2, 400, 1000);
+  std::size_t agree = 0;
+  const std::size_t at = first.size() - 1000;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    agree += (first[at + i] ^ second[at + i]) == (a.weights()[i] ^ b.weights()[i]) ? 1 : 0;
+  }
+  EXPECT_LT(agree, 30U);
+}
+
 }  // namespace
 }  // namespace cloister
