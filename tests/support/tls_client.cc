@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -93,6 +94,23 @@ std::array<std::byte, 32> spki_sha256(const TlsIdentity& identity) {
   return digest;
 }
 
+void count_tickets(int write, int, int type, const void* message, std::size_t size, SSL*,
+                   void* tickets) {
+  const bool ticket = write == 0 && type == SSL3_RT_HANDSHAKE && size > 0 &&
+                      *static_cast<const unsigned char*>(message) == SSL3_MT_NEWSESSION_TICKET;
+  if (ticket) ++*static_cast<int*>(tickets);
+}
+
+/// A context of the connection's own where it has settings, else one that all share: making one
+/// takes longer than a handshake.
+SSL_CTX* client_context(const TlsClient::Settings& settings) {
+  if (settings.old_version || settings.identity != nullptr) return SSL_CTX_new(TLS_client_method());
+  static const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> shared(
+      SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+  SSL_CTX_up_ref(shared.get());
+  return shared.get();
+}
+
 struct TlsClient::Parts {
   int descriptor = -1;
   SSL_CTX* context = nullptr;
@@ -128,7 +146,7 @@ TlsClient::TlsClient(std::uint16_t port, const Settings& settings)
     : parts_(std::make_unique<Parts>()) {
   std::signal(SIGPIPE, SIG_IGN);
   parts_->descriptor = connect_to(port);
-  parts_->context = SSL_CTX_new(TLS_client_method());
+  parts_->context = client_context(settings);
   SSL_CTX* context = parts_->context;
   require(context != nullptr, "context");
   if (settings.old_version) SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
@@ -143,13 +161,9 @@ TlsClient::TlsClient(std::uint16_t port, const Settings& settings)
                                          reinterpret_cast<const unsigned char*>(der.data())) == 1,
             "client certificate");
   }
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT);
   parts_->session = SSL_new(context);
-  SSL_set_app_data(parts_->session, parts_.get());
-  SSL_CTX_sess_set_new_cb(context, [](SSL* session, SSL_SESSION*) {
-    ++static_cast<Parts*>(SSL_get_app_data(session))->tickets;
-    return 0;
-  });
+  SSL_set_msg_callback(parts_->session, count_tickets);
+  SSL_set_msg_callback_arg(parts_->session, &parts_->tickets);
   SSL_set_fd(parts_->session, parts_->descriptor);
   require(SSL_connect(parts_->session) == 1, "handshake");
 }
@@ -185,6 +199,13 @@ std::optional<ReceivedAnswer> TlsClient::receive(bool to_head) {
 }
 
 bool TlsClient::ended() { return parts_->received.empty() && !parts_->fill(); }
+
+bool TlsClient::stirs_within(int milliseconds) {
+  if (!parts_->received.empty() || SSL_has_pending(parts_->session) == 1) return true;
+  pollfd wait{parts_->descriptor, POLLIN, 0};
+  return ::poll(&wait, 1, milliseconds) == 1;
+}
+
 void TlsClient::hang_up() { ::shutdown(parts_->descriptor, SHUT_RDWR); }
 int TlsClient::descriptor() const { return parts_->descriptor; }
 

@@ -46,7 +46,9 @@ class TlsClient {
   std::optional<ReceivedAnswer> receive(bool to_head = false);
   /// True once the server has ended the connection without sending anything more.
   bool ended();
-  /// Ends this side's direction of the TCP connection without a goodbye.
+  /// Whether bytes or an end are there within `milliseconds`.
+  bool stirs_within(int milliseconds);
+  /// Ends the TCP connection in both directions without a goodbye.
   void hang_up();
   int descriptor() const;
   std::array<std::byte, 32> exporter() const;
