@@ -1,4 +1,4 @@
-"""The cases of the ONNX backend test suite, and what the runtime makes of them when called directly.
+"""The cases of the ONNX backend test suite, and what the runtime makes of them by itself.
 
 A case is a folder with `model.onnx` and `test_data_set_*` of `input_N.pb` and `output_N.pb`.
 """

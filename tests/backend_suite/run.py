@@ -1,6 +1,7 @@
 """Runs the ONNX backend test suite through Cloister and through the runtime called directly.
 
     run.py --admit build/dev/bin/graph_admit [--data FOLDER ...]
+    run.py --server build/dev/bin [--data FOLDER ...]
 
 Every case that the runtime, called directly, loads and passes and whose inputs and outputs are
 tensors of the protocol's types must be accepted and give the same result. All others are counted,
@@ -64,9 +65,8 @@ def judge(case, backend):
             return "refused, domain not served", str(refusal)
         return ("refused wrongly" if direct else "not by the runtime"), str(refusal)
     except Exception as error:  # pylint: disable=broad-except
-        if direct is None:
-            return "not by the runtime", remark if tensors else str(error)[:120]
-        return "differs", "does not load: " + str(error).replace("\n", " ")[:160]
+        said = "does not load: " + str(error).replace("\n", " ")[-160:]
+        return ("not by the runtime" if direct is None else "differs"), said
     if not tensors:
         return "refused wrongly", "accepted, though not all of it is tensors of the protocol"
     if direct is None:
@@ -94,23 +94,30 @@ def print_table(counts):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--admit", required=True, help="the graph_admit program")
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--admit", help="the graph_admit program")
+    way.add_argument("--server", help="folder of the server's programs")
     parser.add_argument("--data", action="append", help="folder of cases; may stand several times")
     parser.add_argument("--list", action="store_true", help="print every case that is not `same`")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     packaged = os.path.join(os.path.dirname(onnx.__file__), "backend", "test", "data")
-    backend = backends.Admission(arguments.admit)
+    backend = (backends.Admission(arguments.admit) if arguments.admit
+               else backends.WholeServer(arguments.server))
     counts = collections.defaultdict(collections.Counter)
     failed = 0
     for root in arguments.data or [packaged]:
         for case in cases.cases_below(root):
             outcome, remark = judge(case, backend)
-            backend.unload()
+            if "timed out" in remark:
+                backend.restart()
+            else:
+                backend.unload()
             counts[case.category][outcome] += 1
             failed += outcome in BAD
             if outcome in BAD or (arguments.list and outcome != "same"):
                 print(f"{outcome}: {case.category}/{case.name}: {remark}", flush=True)
+    backend.close()
     print_table(counts)
     total = sum(sum(counter.values()) for counter in counts.values())
     print(f"{total - failed} passed, {failed} failed")
