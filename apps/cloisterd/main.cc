@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/posix/process.h"
+#include "crypto/library.h"
 #include "options.h"
 #include "server.h"
 
@@ -62,7 +63,7 @@ int main(int argc, char** argv) {
   // The first two are read by the runtime, before anything else could stop its telemetry.
   const auto clean = cloister::drop_environment(
       argv, {"ORT_DISABLE_TELEMETRY=1", "ORT_TELEMETRY_DISABLED=1", "LC_ALL=C"});
-  if (!clean.ok() || !cloister::harden_process().ok()) {
+  if (!clean.ok() || !cloister::harden_process().ok() || !cloister::start_crypto_library().ok()) {
     std::fputs("cloisterd: could not make the process safe to start\n", stderr);
     return 1;
   }

@@ -213,6 +213,7 @@ Result<std::unique_ptr<HttpsServer>> listen(const ServerConfig& config, TlsKey& 
   settings.address = config.listen_address;
   settings.port = config.listen_port;
   settings.connections_max = config.connections_max;
+  settings.io_threads = config.io_threads;
   return start_https_server(settings, std::move(identity), handler);
 }
 
@@ -247,12 +248,13 @@ Status run_server(const Options& options, const ServerConfig& config) {
   JobQueue loads(4, config.queue_length_max);
   JobQueue uploads(1, 16);
   JobQueue control(1, config.queue_length_max);
+  JobQueue evidence(1, 32);
   ApiHandler handler({models,
                       *principals,
                       attestation,
                       clock,
                       config.log_requests ? &events : nullptr,
-                      {runs, loads, uploads, control}},
+                      {runs, loads, uploads, control, evidence}},
                      describe_server(config, facts, store.platform->kind()), api_settings(config));
   CLOISTER_ASSIGN(const auto server, listen(config, tls, attester, handler));
   print_start(config, server->port(), tls.pin(), store.platform->kind());
@@ -265,6 +267,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   loads.stop();
   uploads.stop();
   control.stop();
+  evidence.stop();
   runs.stop();
   events.record(ServerStopped{
       std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady() - stopping)});

@@ -11,6 +11,8 @@ namespace cloister {
 namespace {
 
 constexpr std::uint64_t kProgramBytesMax = 256ULL << 20;
+// Stores, workers and memory files, beside the connections.
+constexpr std::uint64_t kOtherFiles = 512;
 
 /// A part of this server that lies beside it on disk.
 struct Part {
@@ -61,6 +63,11 @@ Result<Software> check_software(const ServerConfig& config) {
 }
 
 Status check_machine(const ServerConfig& config) {
+  if (!allow_open_files(config.connections_max + kOtherFiles).ok()) {
+    return Error{Code::unavailable, "start.open_files",
+                 Detail("\"connections_max\" needs more open files than this process may have; "
+                        "raise its hard limit (ulimit -Hn) or lower the setting")};
+  }
   if (config.allow_swap) return Done{};
   CLOISTER_ASSIGN(const bool swapping, swap_is_active());
   if (!swapping) return Done{};

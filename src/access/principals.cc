@@ -84,14 +84,14 @@ Result<std::unique_ptr<Principals>> Principals::open(PrincipalStore& store, Entr
 
 Status Principals::ensure(const PrincipalId& id, Role role) {
   if (!is_name(id.value)) return Error{Code::invalid, "principals.name"};
-  const MutexLock lock(mutex_);
-  for (const Principal& each : principals_) {
+  const MutexLock change(changes_);
+  auto changed = current();
+  for (const Principal& each : changed) {
     if (each.id != id) continue;
     if (each.role != role) return Error{Code::conflict, "principals.role"};
     return Done{};
   }
-  if (principals_.size() >= kPrincipalsMax) return Error{Code::too_large, "principals.count"};
-  auto changed = principals_;
+  if (changed.size() >= kPrincipalsMax) return Error{Code::too_large, "principals.count"};
   changed.push_back({id, role, {}});
   return replace(std::move(changed));
 }
@@ -117,8 +117,8 @@ Result<NewToken> Principals::mint(const PrincipalId& id, std::chrono::seconds li
   CLOISTER_ASSIGN(SecretBytes text, TokenMint::make(entropy_));
   const UtcSeconds now = clock_.utc();
   const UtcSeconds expires = now + life;
-  const MutexLock lock(mutex_);
-  auto changed = principals_;
+  const MutexLock change(changes_);
+  auto changed = current();
   const auto found = std::find_if(changed.begin(), changed.end(),
                                   [&](const Principal& each) { return each.id == id; });
   if (found == changed.end()) return Error{Code::not_found, "principals.mint"};
@@ -133,8 +133,8 @@ Result<NewToken> Principals::mint(const PrincipalId& id, std::chrono::seconds li
 }
 
 Status Principals::revoke_tokens(const PrincipalId& id) {
-  const MutexLock lock(mutex_);
-  auto changed = principals_;
+  const MutexLock change(changes_);
+  auto changed = current();
   const auto found = std::find_if(changed.begin(), changed.end(),
                                   [&](const Principal& each) { return each.id == id; });
   if (found == changed.end()) return Error{Code::not_found, "principals.revoke"};
@@ -170,8 +170,14 @@ Result<Caller> Principals::authenticate_key(const std::array<std::byte, 32>& spk
   return Error{Code::unauthenticated, "principals.key"};
 }
 
+std::vector<Principals::Principal> Principals::current() const {
+  const MutexLock lock(mutex_);
+  return principals_;
+}
+
 Status Principals::replace(std::vector<Principal> changed) {
   CLOISTER_TRY(store_.save(encode(changed)));
+  const MutexLock lock(mutex_);
   principals_ = std::move(changed);
   index();
   return Done{};

@@ -115,7 +115,9 @@ class Principals {
       : store_(store), entropy_(entropy), clock_(clock) {}
   static Result<std::vector<Principal>> decode(Bytes content);
   static ByteVector encode(const std::vector<Principal>& principals);
-  Status replace(std::vector<Principal> changed) REQUIRES(mutex_);
+  std::vector<Principal> current() const EXCLUDES(mutex_);
+  /// Makes `changed` durable, then lets `authenticate` see it, which never waits for a disk.
+  Status replace(std::vector<Principal> changed) REQUIRES(changes_) EXCLUDES(mutex_);
 
   /// A live token's way to its holder; digests are not secret, so any order of search will do.
   struct Holder {
@@ -127,6 +129,7 @@ class Principals {
   PrincipalStore& store_;
   Entropy& entropy_;
   const Clock& clock_;
+  Mutex changes_;  // one change at a time; taken before mutex_
   mutable Mutex mutex_;
   std::vector<Principal> principals_ GUARDED_BY(mutex_);
   std::map<std::array<std::byte, 32>, Holder> by_token_ GUARDED_BY(mutex_);

@@ -5,6 +5,7 @@
 
 #include "api/body_limits.h"
 #include "api/exchange.h"
+#include "base/caught.h"
 #include "encoding/json_writer.h"
 
 namespace cloister {
@@ -158,6 +159,7 @@ void ApiHandler::handle(HttpRequestHead head, RequestBody body,
   }
   auto exchange = std::make_shared<Exchange>();
   exchange->head = std::move(head);
+  exchange->bytes_in = body.size;
   exchange->body = std::move(body);
   exchange->responder = std::move(responder);
   exchange->route = std::move(*route);
@@ -181,7 +183,7 @@ void ApiHandler::answer_public(const ExchangePtr& exchange) {
     case RouteKind::server: answer(*exchange, json_response(200, server_json(server_))); return;
     case RouteKind::live: answer(*exchange, json_response(200, R"({"live":true})")); return;
     case RouteKind::ready: answer(*exchange, json_response(200, R"({"ready":true})")); return;
-    default: enqueue(parts_.queues.control, exchange, &ApiHandler::attest); return;
+    default: enqueue(parts_.queues.evidence, exchange, &ApiHandler::attest); return;
   }
 }
 
@@ -209,8 +211,14 @@ void ApiHandler::answer_own(const ExchangePtr& exchange) {
 
 void ApiHandler::enqueue(JobQueue& queue, const ExchangePtr& exchange,
                          HttpResponse (ApiHandler::*work)(Exchange&)) {
-  const Status queued =
-      queue.push([this, exchange, work] { answer(*exchange, (this->*work)(*exchange)); });
+  const Status queued = queue.push([this, exchange, work] {
+    auto response =
+        caught("api.work", [&]() -> Result<HttpResponse> { return (this->*work)(*exchange); });
+    // The body's memory and what it counts for end with the work, not with sending the answer.
+    exchange->body = RequestBody();
+    answer(*exchange,
+           response.ok() ? std::move(response).value() : ErrorResponse::of(response.error()));
+  });
   if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
 }
 
@@ -224,7 +232,7 @@ void ApiHandler::report(const Exchange& exchange, const HttpResponse& response) 
   event.connection = exchange.head.connection.connection;
   event.kind = kind_of(exchange.route.kind);
   event.status = response.status;
-  event.bytes_in = exchange.body.size;
+  event.bytes_in = exchange.bytes_in;
   for (const Bytes piece : response.body.pieces) event.bytes_out += piece.size();
   event.took =
       std::chrono::duration_cast<std::chrono::microseconds>(parts_.clock.steady() - exchange.since);

@@ -28,10 +28,11 @@ struct ApiSettings {
 /// The threads that requests are done on, apart by cost, so that the dear ones never hold up the
 /// cheap ones. All of them outlive the handler.
 struct ApiQueues {
-  JobQueue& runs;     ///< decoding, running and encoding: the execution slots
-  JobQueue& loads;    ///< requests that wait until their model is in memory
-  JobQueue& uploads;  ///< admission and sealing
-  JobQueue& control;  ///< evidence, lists, tokens, erasing, loading and unloading
+  JobQueue& runs;      ///< decoding, running and encoding: the execution slots
+  JobQueue& loads;     ///< requests that wait until their model is in memory
+  JobQueue& uploads;   ///< admission and sealing
+  JobQueue& control;   ///< lists, tokens, erasing and unloading
+  JobQueue& evidence;  ///< for anybody who asks, so that strangers wait for nobody but strangers
 };
 
 /// HTTP requests to use cases, and errors to answers. Everything here is cheap; what may take long

@@ -26,12 +26,15 @@ constexpr std::array kMediaTypes{
     MediaType{"application/x-www-form-urlencoded", BodyFormat::json},
 };
 
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
 /// Without parameters and blanks, in lower case.
 std::string essence_of(std::string_view media_type) {
-  std::string_view essence = media_type.substr(0, media_type.find(';'));
-  while (!essence.empty() && essence.front() == ' ') essence.remove_prefix(1);
-  while (!essence.empty() && essence.back() == ' ') essence.remove_suffix(1);
-  std::string lower(essence);
+  std::string lower(trimmed(media_type.substr(0, media_type.find(';'))));
   for (char& c : lower) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
@@ -111,26 +114,28 @@ Status check_upload_headers(const HttpRequestHead& head) {
 
 Result<std::optional<ModelDigest>> claimed_digest(const HttpRequestHead& head) {
   const auto header = head.header("content-digest");
-  if (!header) return std::optional<ModelDigest>();
+  std::optional<ModelDigest> claimed;
+  if (!header) return claimed;
+  const Error malformed{Code::invalid, "api.content_digest",
+                        Detail("Content-Digest: expected sha-256=:<base64 of 32 bytes>:")};
   std::string_view rest = *header;
   while (!rest.empty()) {
     const std::size_t end = rest.find(',');
-    std::string_view each = rest.substr(0, end);
+    const std::string_view member = trimmed(rest.substr(0, end));
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-    while (!each.empty() && each.front() == ' ') each.remove_prefix(1);
-    constexpr std::string_view kPrefix = "sha-256=:";
-    if (!each.starts_with(kPrefix)) continue;
-    each.remove_prefix(kPrefix.size());
-    const auto decoded = base64_decode(each.substr(0, each.find(':')));
-    ModelDigest digest{};
-    if (!each.ends_with(':') || !decoded.ok() || decoded.value().size() != digest.size()) {
-      return Error{Code::invalid, "api.content_digest",
-                   Detail("Content-Digest: expected sha-256=:<base64 of 32 bytes>:")};
-    }
-    std::copy(decoded.value().begin(), decoded.value().end(), digest.begin());
-    return std::optional<ModelDigest>(digest);
+    // A member that cannot be read may be one that the sender relies on.
+    const std::size_t equals = member.find('=');
+    const std::string_view value =
+        equals == std::string_view::npos ? "" : member.substr(equals + 1);
+    if (value.size() < 2 || value.front() != ':' || value.back() != ':') return malformed;
+    const auto decoded = base64_decode(value.substr(1, value.size() - 2));
+    if (!decoded.ok()) return malformed;
+    if (essence_of(member.substr(0, equals)) != "sha-256") continue;
+    if (claimed || decoded.value().size() != ModelDigest().size()) return malformed;
+    claimed.emplace();
+    std::copy(decoded.value().begin(), decoded.value().end(), claimed->begin());
   }
-  return std::optional<ModelDigest>();
+  return claimed;
 }
 
 Result<std::optional<std::uint64_t>> inference_header_length(const HttpRequestHead& head) {

@@ -53,7 +53,8 @@ TEST(InferBodyBound, FollowsTheSignatureAndNeverPassesTheMost) {
 
 TEST(ClaimedDigest, RefusesMalformedOnes) {
   for (const char* value : {"sha-256=:AAAA:", "sha-256=:x", "sha-256=::",
-                            "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}) {
+                            "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "sha-256=AAAA",
+                            "SHA-256=:AAAA:", "sha-256 =:AAAA:", "nonsense", "sha-512=:x:"}) {
     EXPECT_EQ(claimed_digest(head_with({{"content-digest", value}})).error().code, Code::invalid)
         << value;
   }

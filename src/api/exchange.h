@@ -17,6 +17,7 @@ struct ApiHandler::Exchange {
   std::optional<Caller> caller;         ///< nothing for the public routes
   std::optional<VersionRecord> record;  ///< infer: the version that the request means
   std::shared_ptr<RunControl> control;  ///< infer: cancelled when the peer goes away
+  std::uint64_t bytes_in = 0;           ///< of the body as received
   SteadyTime since{};                   ///< when the body was complete
 };
 

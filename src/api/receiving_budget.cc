@@ -20,6 +20,7 @@ class ReceivingBudget::Hold {
 
 Result<std::shared_ptr<void>> ReceivingBudget::take(const PrincipalId& principal,
                                                     std::uint64_t bytes) {
+  if (bytes == 0) return std::shared_ptr<void>();
   if (bytes > most_) {
     return Error{Code::too_large, "receiving.bytes",
                  Detail("a request's body may have at most " + std::to_string(most_) + " bytes")};

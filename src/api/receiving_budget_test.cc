@@ -25,6 +25,13 @@ TEST(ReceivingBudget, RefusesPastTheBoundUntilAHoldEnds) {
   EXPECT_TRUE(budget->take(kFirst, 60).ok());
 }
 
+TEST(ReceivingBudget, CountsNothingForHoldsOfNothing) {
+  const auto budget = ReceivingBudget::make(10);
+  const auto first = budget->take(kFirst, 0).value();
+  { const auto second = budget->take(kFirst, 0).value(); }
+  EXPECT_TRUE(budget->take(kFirst, 10).ok());
+}
+
 TEST(ReceivingBudget, LivesAsLongAsItsHolds) {
   auto budget = ReceivingBudget::make(10);
   const auto hold = budget->take(kFirst, 10).value();

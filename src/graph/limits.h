@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "model/model.h"
+
 namespace cloister {
 
 // What one model may hold at most. docs/admission.md gives the reason for each and the largest
@@ -22,7 +24,7 @@ inline constexpr std::size_t kGraphNestingMax = 8;          ///< subgraph within
 inline constexpr std::size_t kTypeNestingMax = 4;           ///< optional of sequence of tensor is 3
 inline constexpr std::size_t kFunctionNestingMax = 32;      ///< function calling function
 inline constexpr std::uint64_t kInlinedNodesMax = 1U << 18; ///< after every function is expanded
-inline constexpr std::size_t kNameBytesMax = 1024;          ///< any name inside the model
+inline constexpr std::size_t kNameBytesMax = kTensorNameMax;  ///< any name inside the model
 inline constexpr std::size_t kStringBytesMax = 1U << 20;    ///< one string of an attribute, tensor
 inline constexpr std::size_t kNodeAttributesMax = 64;       ///< of one node
 inline constexpr std::size_t kExternalEntriesMax = 8;       ///< of one tensor

@@ -17,7 +17,7 @@ namespace cloister {
 inline constexpr std::size_t kModelNameMax = 64;  ///< bytes of a model's or principal's name
 inline constexpr std::uint64_t kVersionNumberMax = 1ULL << 31;
 inline constexpr std::size_t kSignatureTensorsMax = 1024;
-inline constexpr std::size_t kTensorNameMax = 512;  ///< bytes of an input's or output's name
+inline constexpr std::size_t kTensorNameMax = 1024;  ///< bytes of a name or symbol in a model
 
 /// Who acts: the name of a principal. 1 to kModelNameMax of [A-Za-z0-9_-]; no dot, which
 /// separates an owner from his model.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/caught.h"
+
 namespace cloister {
 namespace {
 
@@ -232,6 +234,10 @@ void Residency::Rooms::load_loop() {
 }
 
 Status Residency::Rooms::fill(Held& held, const VersionRef& ref) const {
+  return caught("residency.fill", [&]() -> Status { return open_and_load(held, ref); });
+}
+
+Status Residency::Rooms::open_and_load(Held& held, const VersionRef& ref) const {
   CLOISTER_ASSIGN(held.opened, vault_.open_version(ref));
   CLOISTER_ASSIGN(held.model,
                   engine_.load({.bundle = &held.opened.bundle,

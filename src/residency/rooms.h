@@ -58,6 +58,7 @@ class Residency::Rooms {
   bool make_room(std::uint64_t bytes, HeldList& evicted) REQUIRES(mutex_);
   void load(Room& room, std::uint64_t reserved) EXCLUDES(mutex_);
   Status fill(Held& held, const VersionRef& ref) const;
+  Status open_and_load(Held& held, const VersionRef& ref) const;
   void fail(Room& room, Error error) REQUIRES(mutex_);
   std::uint64_t expected_bytes(const VersionRef& ref) const REQUIRES(mutex_);
 

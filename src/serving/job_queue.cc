@@ -26,11 +26,14 @@ Status JobQueue::push(Job job) {
 }
 
 void JobQueue::stop() {
+  std::deque<Job> dropped;  // destroyed without the lock: what they hold may answer as it goes
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
+    dropped.swap(jobs_);
   }
   changed_.notify_all();
+  dropped.clear();
   threads_.clear();  // joins
 }
 
@@ -49,7 +52,12 @@ void JobQueue::work() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    job();
+    try {
+      job();
+    } catch (...) {
+      // No memory, in practice. The job is gone, and what it held answers for it as it goes; every
+      // other request is served on.
+    }
   }
 }
 

@@ -11,21 +11,23 @@
 
 namespace cloister {
 
-/// A bounded queue of jobs and the threads that do them, in order of arrival. Jobs do not throw.
+/// A bounded queue of jobs and the threads that do them, in order of arrival. A job that
+/// throws is over; the thread goes on.
 class JobQueue {
  public:
   using Job = std::function<void()>;
 
   /// `threads`: 1 to 64. `jobs_max`: how many may wait.
   JobQueue(unsigned threads, std::size_t jobs_max);
-  /// Finishes the jobs that run and those that wait.
+  /// As `stop`.
   ~JobQueue();
   JobQueue(const JobQueue&) = delete;
   JobQueue& operator=(const JobQueue&) = delete;
 
   /// Fails: `busy` when `jobs_max` wait; `unavailable` after `stop`.
   Status push(Job job);
-  /// Refuses new jobs, finishes the rest and joins the threads. Idempotent.
+  /// Refuses new jobs, drops those that wait, finishes those that run and joins the threads.
+  /// Idempotent.
   void stop();
   /// Jobs that wait now.
   std::size_t waiting() const;

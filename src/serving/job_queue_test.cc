@@ -27,27 +27,49 @@ TEST(JobQueue, RefusesPastItsBoundAndAfterStop) {
   EXPECT_EQ(queue.push([] {}).error().code, Code::unavailable);
 }
 
-TEST(JobQueue, FinishesEveryAcceptedJobBeforeItStops) {
-  std::atomic<int> done{0};
-  int accepted = 0;
+TEST(JobQueue, DropsWaitingJobsAndFinishesRunningOnesWhenItStops) {
+  std::atomic<bool> finished{false};
+  std::atomic<bool> waited{false};
+  const auto held = std::make_shared<int>(1);
+  std::promise<void> started;
+  std::promise<void> go;
   {
-    JobQueue queue(2, 1000);
-    for (int i = 0; i < 500; ++i) {
-      if (queue.push([&done] { ++done; }).ok()) ++accepted;
-    }
+    JobQueue queue(1, 10);
+    ASSERT_TRUE(queue
+                    .push([&] {
+                      started.set_value();
+                      go.get_future().wait();
+                      finished = true;
+                    })
+                    .ok());
+    started.get_future().wait();
+    ASSERT_TRUE(queue.push([&waited, held] { waited = true; }).ok());
+    EXPECT_EQ(held.use_count(), 2);
+    std::jthread stopper([&queue] { queue.stop(); });
+    while (held.use_count() == 2) std::this_thread::yield();
+    go.set_value();
   }
-  EXPECT_EQ(done.load(), accepted);
-  EXPECT_EQ(accepted, 500);
+  EXPECT_TRUE(finished);
+  EXPECT_FALSE(waited);
+}
+
+TEST(JobQueue, GoesOnAfterAJobThatThrows) {
+  std::promise<void> later;
+  JobQueue queue(1, 10);
+  ASSERT_TRUE(queue.push([] { throw std::bad_alloc(); }).ok());
+  ASSERT_TRUE(queue.push([&later] { later.set_value(); }).ok());
+  later.get_future().wait();
 }
 
 TEST(JobQueue, RunsJobsOfOneThreadInOrder) {
   std::vector<int> seen;
-  {
-    JobQueue queue(1, 100);
-    for (int i = 0; i < 100; ++i) {
-      ASSERT_TRUE(queue.push([&seen, i] { seen.push_back(i); }).ok());
-    }
+  std::promise<void> last;
+  JobQueue queue(1, 101);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(queue.push([&seen, i] { seen.push_back(i); }).ok());
   }
+  ASSERT_TRUE(queue.push([&last] { last.set_value(); }).ok());
+  last.get_future().wait();
   for (int i = 0; i < 100; ++i) EXPECT_EQ(seen[static_cast<std::size_t>(i)], i);
 }
 

@@ -1,6 +1,7 @@
 #include "serving/models.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/limits.h"
@@ -148,12 +149,16 @@ Status Models::try_out(const StagedVersion& staged) const {
   model.bundle = &opened.bundle;
   model.weights = opened.weights.bytes();
   model.weights_file = opened.weights.file();
-  CLOISTER_ASSIGN(const auto loaded, parts_.engine.load(model));
+  auto loaded = parts_.engine.load(model);
+  if (!loaded.ok() && loaded.error().code == Code::internal) {
+    return Error{Code::refused, "models.trial", loaded.error().detail};
+  }
+  if (!loaded.ok()) return loaded.error();
   std::vector<PrivateMemory> storage;
   const auto inputs = zero_inputs(opened.bundle.signature, storage);
   if (!inputs.ok()) return Done{};
   RunControl control(parts_.clock.steady() + settings_.trial_time_max);
-  const auto ran = loaded->run(inputs.value(), {}, control);
+  const auto ran = loaded.value()->run(inputs.value(), {}, control);
   // Zeros need not make sense to a model, so a failed run is no reason to refuse it; a run that
   // does not end is.
   if (!ran.ok() && ran.error().code == Code::deadline) {
@@ -167,6 +172,9 @@ Result<Inference> Models::infer(const VersionRecord& record,
                                 const std::vector<NamedTensorView>& inputs,
                                 const std::vector<std::string>& outputs, RunControl& control) {
   CLOISTER_TRY(check_inputs(record.signature, inputs));
+  if (std::set<std::string_view>(outputs.begin(), outputs.end()).size() != outputs.size()) {
+    return Error{Code::invalid, "models.output", Detail("an output is asked for twice")};
+  }
   for (const std::string& name : outputs) {
     const auto& known = record.signature.outputs;
     const bool found = std::any_of(known.begin(), known.end(),
@@ -219,8 +227,8 @@ Result<Erasure> Models::erase(const Caller& caller, const VersionRecord& record)
 
 void Models::report(const VersionRef& ref, ModelChange change, std::uint64_t bytes,
                     SteadyTime since) {
-  std::uint64_t alias = 0;
-  {
+  std::uint64_t alias = 0;  // of what was never stored, which must not be remembered
+  if (change != ModelChange::refused) {
     const MutexLock lock(mutex_);
     alias = aliases_.try_emplace(ref, aliases_.size() + 1).first->second;
   }

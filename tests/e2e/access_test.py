@@ -35,12 +35,6 @@ class Access(ServerCase):
                                              headers={"Authorization": value})
                 self.assert_error(response, 401, "unauthenticated")
 
-    def test_says_the_same_of_foreign_and_absent_models(self):
-        absent = self.http.get(self.url("/v2/models/other.model"))
-        unknown = self.http.get(self.url("/v2/models/unknown"))
-        self.assertEqual(absent.status_code, 404)
-        self.assertEqual(absent.content, unknown.content)
-
     def test_answers_a_wrong_method_with_the_right_ones(self):
         response = self.http.post(self.url("/v2/models"))
         self.assertEqual(response.status_code, 405)

@@ -11,14 +11,26 @@ from e2e.case import PROGRAMS, ServerCase, demo_model, identity_model, npy, smal
 from support.server import Server, content_digest
 
 
+def small_gather_chain(length):
+    """Every node doubles the rank of the value before it."""
+    nodes = [helper.make_node("Gather", [f"v{i}", f"v{i}"], [f"v{i + 1}"]) for i in range(length)]
+    graph = helper.make_graph(
+        nodes, "chain", [helper.make_tensor_value_info("v0", TensorProto.INT64, [1, 1])],
+        [helper.make_tensor_value_info(f"v{length}", TensorProto.INT64, None)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    return model.SerializeToString()
+
+
 class Models(ServerCase):
     def test_refuses_a_wrong_digest_and_stores_nothing(self):
         data = demo_model("cancer")
         response = self.upload("digest", data, **{"Content-Digest": content_digest(data + b"x")})
         self.assert_error(response, 400, "invalid", "SHA-256")
         self.assert_error(self.http.get(self.url("/v2/models/digest")), 404, "not_found")
-        response = self.upload("digest", data, **{"Content-Digest": "sha-256=:AAAA:"})
-        self.assert_error(response, 400, "invalid", "Content-Digest")
+        for value in ("sha-256=:AAAA:", "sha-256=AAAA", "SHA-256=:AAAA:", "nonsense"):
+            response = self.upload("digest", data, **{"Content-Digest": value})
+            self.assert_error(response, 400, "invalid", "Content-Digest")
 
     def test_refuses_what_is_no_onnx_file(self):
         for name, data in {
@@ -60,6 +72,37 @@ class Models(ServerCase):
         self.assert_error(response, 415, "unsupported", "octet-stream")
         response = self.upload("type", data, **{"Content-Encoding": "gzip"})
         self.assert_error(response, 415, "unsupported", "Content-Encoding")
+
+    def test_survives_models_made_to_exhaust_admission(self):
+        gather = small_gather_chain(40)
+        sparse = b"\x08\x08\x3a\x80\x08" + b"\x7a\x00" * 512  # empty sparse initializers
+        vast = small_model([helper.make_node("Identity", ["x"], ["y"])],
+                           [("x", TensorProto.FLOAT, [1 << 40])],
+                           [("y", TensorProto.FLOAT, [1 << 40])])
+        for name, data in {"gather": gather, "sparse": sparse, "vast": vast}.items():
+            with self.subTest(name):
+                self.assertIn(self.upload("bomb", data).status_code, (201, 400, 409, 413, 422))
+        self.assertEqual(self.upload("vast", vast).status_code, 422)
+
+    def test_stores_models_with_long_names_and_symbols(self):
+        symbol = identity_model(shape=("n" * 600, 3))
+        self.assertEqual(self.upload("symbol", symbol).status_code, 201)
+        weight = small_model(
+            [helper.make_node("Add", ["x", "w" * 600], ["y"])],
+            [("x", TensorProto.FLOAT, [300])], [("y", TensorProto.FLOAT, [300])],
+            [helper.make_tensor("w" * 600, TensorProto.FLOAT, [300], [1.0] * 300)])
+        self.assertEqual(self.upload("weight", weight).status_code, 201)
+
+    def test_refuses_a_model_that_the_runtime_refuses(self):
+        graph = helper.make_graph(
+            [helper.make_node("Add", ["x", "z"], ["y"])], "mixed",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"]),
+             helper.make_tensor_value_info("z", TensorProto.INT64, ["n"])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+        model.ir_version = 8
+        response = self.upload("mixed", model.SerializeToString())
+        self.assert_error(response, 422, "refused")
 
     def test_takes_a_chunked_upload(self):
         data = demo_model("digits")

@@ -66,6 +66,16 @@ Status harden_process() {
   return Done{};
 }
 
+Status allow_open_files(std::uint64_t least) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return Error{Code::io, "process.open_files"};
+  if (limit.rlim_max < least) return Error{Code::unavailable, "process.open_files"};
+  if (limit.rlim_cur >= least) return Done{};
+  limit.rlim_cur = least;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return Error{Code::io, "process.open_files"};
+  return Done{};
+}
+
 Result<bool> swap_is_active() {
   CLOISTER_ASSIGN(const ByteVector swaps, read_operator_file("/proc/swaps", kReadStep));
   // The first line is the heading; every other one is an active swap area.

@@ -20,6 +20,10 @@ Status drop_environment(char** argv, const std::vector<std::string>& kept);
 /// Fails: `io`.
 Status harden_process();
 
+/// Raises this process's limit of open files to at least `least`, as far as the hard limit allows.
+/// Fails: `unavailable` where that is less.
+Status allow_open_files(std::uint64_t least);
+
 /// Whether the machine has active swap, where plaintext memory could be written out.
 /// Fails: `io` when that cannot be told.
 Result<bool> swap_is_active();

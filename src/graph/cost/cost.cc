@@ -253,6 +253,12 @@ void CostWalk::node(const Node& node, Values& values, const Where& where) {
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i].empty()) continue;
     Shaped one = i < made.size() ? std::move(made[i]) : Shaped{};
+    // The rank can double at every node: neither we nor the runtime follow it far.
+    if (one.dims.size() > kRankMax) {
+      findings_.add("cost-rank", where,
+                    "values have at most " + std::to_string(kRankMax) + " dimensions");
+      one = unknown(one.type);
+    }
     one.constant = constant;
     if (one.values.size() > kFollowedValuesMax) one.values.clear();
     if (node.op_type != "Constant" && node.op_type != "Identity") one.reals.clear();

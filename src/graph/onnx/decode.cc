@@ -173,7 +173,10 @@ Tensor Decoder::tensor(Bytes message) {
 
 SparseTensor Decoder::sparse(Bytes message) {
   SparseTensor sparse;
-  for (WireReader fields(fault_, message); fields.next();) {
+  WireReader fields(fault_, message);
+  // An empty message counts too: what it becomes is larger than what it was.
+  count(tensors_, kTensorsMax, "limit-tensors", fields);
+  while (fields.next()) {
     switch (fields.number()) {
       case 1: sparse.values = tensor(fields.once().bytes()); break;
       case 2: sparse.indices = tensor(fields.once().bytes()); break;
@@ -215,6 +218,7 @@ ValueType Decoder::type(Bytes message) {
   using Kind = ValueType::Kind;
   ValueType result;
   WireReader outer(fault_, message);
+  count(names_, kValueNamesMax, "limit-value-names", outer);
   if (++type_depth_ > kTypeNestingMax) fault_.raise("limit-type-nesting", message.data());
   while (outer.next()) {
     if (outer.number() != 1 && outer.number() != 4 && outer.number() != 5 &&

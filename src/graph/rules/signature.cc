@@ -27,10 +27,6 @@ std::string kind_text(const ValueType& type) {
 TensorSpec spec_of(const Value& value, const Where& where, FindingList& findings) {
   TensorSpec spec;
   spec.name = value.name;
-  if (value.name.size() > kTensorNameMax) {
-    findings.add("limit-name-length", where,
-                 "at most " + std::to_string(kTensorNameMax) + " bytes for an input or output");
-  }
   const auto type = value.type.kind == ValueType::Kind::tensor
                         ? protocol_type(value.type.element)
                         : std::nullopt;
@@ -52,6 +48,10 @@ TensorSpec spec_of(const Value& value, const Where& where, FindingList& findings
     Extent extent;
     if (dimension.kind == Dimension::Kind::value && dimension.value >= 0) {
       extent.value = static_cast<std::uint64_t>(dimension.value);
+      if (*extent.value > kElementsMax) {
+        findings.add("tensor-shape", where,
+                     "a dimension is at most " + std::to_string(kElementsMax));
+      }
     } else {
       extent.symbol = dimension.symbol;
     }

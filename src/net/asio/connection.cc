@@ -278,7 +278,7 @@ bool HttpConnection::dispatch() {
   enter(State::handling);
   peer_stirred_ = false;
   slot_ = std::make_shared<AnswerSlot>(loop_, weak_from_this());
-  RequestBody body{std::move(body_), body_bytes_};
+  RequestBody body{std::move(body_), body_bytes_, std::move(plan_.hold)};
   body_ = PrivateMemory();
   try {
     service_.handler.handle(std::move(head_), std::move(body), slot_->make_responder());
