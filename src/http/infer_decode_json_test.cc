@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
@@ -34,7 +34,7 @@ std::string refusal(const std::string& body) {
 template <class Element>
 std::vector<Element> elements(const TensorView& tensor) {
   std::vector<Element> found(tensor.data.size() / sizeof(Element));
-  std::memcpy(found.data(), tensor.data.data(), tensor.data.size());
+  std::ranges::copy(tensor.data, std::as_writable_bytes(std::span(found)).begin());
   return found;
 }
 

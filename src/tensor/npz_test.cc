@@ -94,6 +94,17 @@ TEST(ReadNpz, ReadsWhatPythonWrites) {
   }
 }
 
+TEST(NpzWriter, KeepsTheHeaderOfAnArrayWithoutElements) {
+  NpzWriter writer;
+  ASSERT_TRUE(writer.add("a", "header", Bytes()).ok());
+  const std::vector<Bytes> pieces = writer.finish().value();
+  std::string file;
+  for (const Bytes piece : pieces) file += text_of(piece);
+  const auto members = read_npz(bytes_of(file), 0).value();
+  ASSERT_EQ(members.size(), 1U);
+  EXPECT_EQ(text_of(npz_member_bytes(members[0], {}).value()), "header");
+}
+
 TEST(NpzWriter, WritesWhatReadsBack) {
   const std::string file = written({{"a", "hello"}, {"dir/b", "xx"}});
   const auto members = read_npz(bytes_of(file), 0).value();

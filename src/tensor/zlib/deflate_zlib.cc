@@ -51,6 +51,7 @@ Status inflate_exactly(Bytes deflated, MutableBytes destination) {
 }
 
 std::uint32_t crc32_of(Bytes bytes, std::uint32_t before) noexcept {
+  if (bytes.empty()) return before;  // zlib would begin anew where there is no pointer
   return static_cast<std::uint32_t>(
       crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
