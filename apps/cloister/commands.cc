@@ -180,7 +180,8 @@ Outcome revoke_tokens(const Options& options, Tools& tools) {
 
 Outcome run_command(const Options& options, Tools& tools) {
   switch (options.command) {
-    case Command::attest: return attest(options, tools);
+    case Command::attest:
+      return options.evidence.empty() ? attest(options, tools) : judge_recorded(options, tools);
     case Command::upload: return upload(options, tools);
     case Command::models: return models(options, tools);
     case Command::infer: return run_infer(options, tools);

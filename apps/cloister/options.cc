@@ -57,8 +57,7 @@ class Commands {
   }
 
   void add_all() {
-    add(app_, "attest", "Check the server's evidence and print who it is", Command::attest)
-        ->footer("Prints the pin for `curl --pinnedpubkey`, too.");
+    add_attest();
     CLI::App* upload = add(app_, "upload", "Store a model, encrypted", Command::upload);
     upload->add_option("MODEL", options_.model, "Its name")->required();
     upload->add_option("VERSION", options_.version, "Its number, from 1")->required();
@@ -83,6 +82,21 @@ class Commands {
  private:
   void add_model_command(const char* name, const char* says, Command command) {
     add(app_, name, says, command)->add_option("MODEL", options_.model, "Its name")->required();
+  }
+
+  void add_attest() {
+    CLI::App* attest = add(app_, "attest", "Check the server's evidence and print who it is",
+                           Command::attest);
+    attest->add_option("--evidence", options_.evidence,
+                       "Judge recorded evidence instead, without any connection: a quote, a\n"
+                       "report, a certificate, a TPM quote, or a folder with one of them")
+        ->type_name("PATH");
+    attest->add_option("--at", options_.at, "Judge as of this time (2026-01-31T12:00:00Z)")
+        ->type_name("TIME");
+    attest->add_option("--nonce", options_.nonce, "What a recorded TPM quote should hold")
+        ->type_name("HEX");
+    attest->footer("Prints the pin for `curl --pinnedpubkey`, too.\n"
+                   "Example: cloister attest --evidence td.quote --endorsements FOLDER --json");
   }
 
   void add_infer() {
@@ -151,7 +165,8 @@ std::variant<Options, Outcome> parse_options(int argc, char** argv) {
     std::fputs(complaint.str().c_str(), stderr);
     return code == 0 ? Outcome::done : Outcome::usage;
   }
-  if (options.server.empty() && options.command != Command::new_policy) {
+  const bool is_offline = options.command == Command::new_policy || !options.evidence.empty();
+  if (options.server.empty() && !is_offline) {
     std::fputs("cloister: --server URL is missing; `cloister --help` shows examples\n", stderr);
     return Outcome::usage;
   }

@@ -30,6 +30,8 @@ struct Options {
   std::string model_sha256;
   std::string principal;
   unsigned days = 30;
+  std::string evidence;        ///< attest: recorded evidence, a file or a folder
+  std::string at, nonce;       ///< attest: judge at this time; what a TPM quote should hold
 };
 
 /// The options; or, where there is nothing to do (help, a wrong command line), what to end with.

@@ -15,31 +15,6 @@ constexpr std::size_t kTokenBytesMax = 4096;
 constexpr std::uint64_t kEndorsementBytesMax = 4ULL << 20;
 constexpr std::size_t kEndorsementFilesMax = 64;
 
-Result<TrustSettings> trust_settings(const Options& options) {
-  TrustSettings trust;
-  if (!options.policy_file.empty()) {
-    CLOISTER_ASSIGN(const ByteVector text, read_local_file(options.policy_file, kPolicyBytesMax));
-    CLOISTER_ASSIGN(trust.policy, read_policy(text_of(text)));
-  }
-  if (options.allow_simulation) trust.policy.allow_simulation = true;
-  if (options.endorsements_folder.empty()) return trust;
-  std::map<std::string, ByteVector> files;
-  std::error_code error;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(options.endorsements_folder, error)) {
-    if (!entry.is_regular_file(error) || files.size() >= kEndorsementFilesMax) continue;
-    CLOISTER_ASSIGN(ByteVector content,
-                    read_local_file(entry.path().string(), kEndorsementBytesMax));
-    files.emplace(entry.path().filename().string(), std::move(content));
-  }
-  if (error) {
-    return Error{Code::not_found, "cli.endorsements",
-                 Detail(options.endorsements_folder + ": cannot be read")};
-  }
-  trust.endorsements = endorsements_of(files);
-  return trust;
-}
-
 ByteVector read_standard_input() {
   ByteVector text(kTokenBytesMax + 1);
   text.resize(std::fread(text.data(), 1, text.size(), stdin));
@@ -88,6 +63,31 @@ void say_refusal(const Verdict& verdict, const Options& options) {
 }
 
 }  // namespace
+
+Result<TrustSettings> trust_settings(const Options& options) {
+  TrustSettings trust;
+  if (!options.policy_file.empty()) {
+    CLOISTER_ASSIGN(const ByteVector text, read_local_file(options.policy_file, kPolicyBytesMax));
+    CLOISTER_ASSIGN(trust.policy, read_policy(text_of(text)));
+  }
+  if (options.allow_simulation) trust.policy.allow_simulation = true;
+  if (options.endorsements_folder.empty()) return trust;
+  std::map<std::string, ByteVector> files;
+  std::error_code error;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(options.endorsements_folder, error)) {
+    if (!entry.is_regular_file(error) || files.size() >= kEndorsementFilesMax) continue;
+    CLOISTER_ASSIGN(ByteVector content,
+                    read_local_file(entry.path().string(), kEndorsementBytesMax));
+    files.emplace(entry.path().filename().string(), std::move(content));
+  }
+  if (error) {
+    return Error{Code::not_found, "cli.endorsements",
+                 Detail(options.endorsements_folder + ": cannot be read")};
+  }
+  trust.endorsements = endorsements_of(files);
+  return trust;
+}
 
 ServerAccess open_server(const Options& options, Tools& tools, TokenUse token_use) {
   const auto url = parse_server_url(options.server);

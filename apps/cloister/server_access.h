@@ -27,6 +27,9 @@ struct ServerAccess {
 
 enum class TokenUse { required, none };
 
+/// The policy and the endorsements that the options name. Fails: as reading the files does.
+Result<TrustSettings> trust_settings(const Options& options);
+
 /// Connects and verifies; with a token, only after the verdict.
 ServerAccess open_server(const Options& options, Tools& tools, TokenUse token_use);
 
