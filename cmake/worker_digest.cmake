@@ -1,3 +1,4 @@
-# Writes the SHA-256 of PROGRAM into the C++ header HEADER.
+# Writes the C++ file SOURCE, which defines kWorkerSha256: the SHA-256 of PROGRAM.
 file(SHA256 ${PROGRAM} digest)
-file(WRITE ${HEADER} "#define CLOISTER_WORKER_SHA256 \"${digest}\"\n")
+file(WRITE ${SOURCE} "#include \"start_checks.h\"\n\n"
+     "namespace cloister {\n\nconst char* const kWorkerSha256 = \"${digest}\";\n\n}  // namespace cloister\n")

@@ -5,7 +5,6 @@
 #include "base/posix/process.h"
 #include "encoding/hex.h"
 #include "evidence/claims.h"
-#include "worker_digest.h"
 
 namespace cloister {
 namespace {
@@ -51,7 +50,7 @@ Result<Software> check_software(const ServerConfig& config) {
   if (config.isolation == "process") {
     CLOISTER_ASSIGN(software.worker,
                     seal_part(folder, {"cloister-sandbox", "/cloister-sandbox",
-                                       folder + "/cloister-sandbox", CLOISTER_WORKER_SHA256}));
+                                       folder + "/cloister-sandbox", kWorkerSha256}));
     worker = sha256(software.worker->content.bytes());
     software.worker->content = Mapping();
   }

@@ -10,6 +10,9 @@
 
 namespace cloister {
 
+/// SHA-256 of cloister-sandbox, in hexadecimal, as the build that made this program made it.
+extern const char* const kWorkerSha256;
+
 /// Everything whose code sees plaintext, as it was read once and checked: sealed copies, so that
 /// what was hashed is what runs.
 struct Software {

@@ -417,7 +417,12 @@ bool HttpConnection::reader_too_slow(SteadyTime now) noexcept {
     seen_moved_ = taken;
     moved_at_ = now;
   }
-  return now - moved_at_ > service_.settings.stall_time_max;
+  if (now - moved_at_ > service_.settings.stall_time_max) return true;
+  // A trickle is progress, but it holds the answer's memory and its model for as long as it likes.
+  const auto elapsed = now - phase_began_;
+  if (elapsed <= kRateGrace) return false;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(elapsed).count();
+  return taken / static_cast<std::uint64_t>(seconds) < service_.settings.body_bytes_per_second_min;
 }
 
 std::optional<HttpConnection::Silence> HttpConnection::silence() const noexcept {

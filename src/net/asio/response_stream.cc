@@ -128,6 +128,7 @@ Bytes ResponseStream::front() {
   if (piece_ == body_.pieces.size()) return {};
   const Bytes rest = body_.pieces[piece_].subspan(piece_at_);
   if (rest.size() >= kRecordBytes) return rest;
+  wipe(gathered_);  // a shorter piece would leave the end of this one behind
   gathered_.clear();
   gathered_at_ = 0;
   gather_pieces();
