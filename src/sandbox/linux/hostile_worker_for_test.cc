@@ -49,8 +49,7 @@ void finish(const Lane& lane, std::uint32_t turn) {
 /// Tries everything that the door must keep shut; the names of what was not refused.
 std::string open_doors(pid_t server, Bytes weights) {
   char byte = 0;
-  iovec here{&byte, 1};
-  iovec there{&byte, 1};
+  iovec here{&byte, 1}, there{&byte, 1};
   char* const nothing[] = {nullptr};
   constexpr int kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
   void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, kAnonymous, -1, 0);
