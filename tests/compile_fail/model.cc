@@ -5,7 +5,7 @@ namespace cloister {
 
 std::uint64_t nodes_of(const ValidatedModel& model) {
 #ifdef CASE_unvalidated_model
-  return ValidatedModel(GraphBundle{}, {}, {}).cost().nodes;
+  return ValidatedModel(GraphBundle{}, {}, {}, ModelCost{}).cost().nodes;
 #endif
   return model.cost().nodes;
 }

@@ -58,7 +58,7 @@ std::vector<HostileModel> hostile_operators() {
   std::vector<HostileModel> models{
       {"unknown-domain", "operator-domain",
        with_import("com.evil", 1, node_of("com.evil", "Run", {"x"}, {"y"}))},
-      {"runtime-internal-domain", "operator-domain",
+      {"runtime-internal-domain", "operator-unknown",
        with_import("com.microsoft.nchwc", 1, node_of("com.microsoft.nchwc", "Conv", {"x"}, {"y"}))},
       {"unknown-operator", "operator-unknown", simple_model({onnx_node("Shell", {"x"}, {"y"})})},
       {"unlisted-microsoft-operator", "operator-unknown",

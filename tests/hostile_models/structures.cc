@@ -1,4 +1,5 @@
 #include "hostile_models/parts.h"
+#include "model/model.h"
 
 namespace cloister {
 namespace {
@@ -104,7 +105,7 @@ std::vector<HostileModel> names() {
       {"name-too-long", "limit-name-length",
        simple_model({relu("x", long_name), relu(long_name, "y")})},
       {"input-name-too-long", "limit-name-length",
-       with_output(onnx_value(std::string(600, 'y'), OnnxType::f32, {1, 4}))},
+       with_output(onnx_value(std::string(kTensorNameMax + 1, 'y'), OnnxType::f32, {1, 4}))},
   };
 }
 
