@@ -79,6 +79,7 @@ struct Bench {
   std::unique_ptr<Vault> vault;
   SandboxEngine* sandbox = nullptr;
   Inputs inputs;
+  std::string output;  ///< the first one's name
   std::vector<float> reference;
   bool cold = false;
 
@@ -86,7 +87,7 @@ struct Bench {
     if (cold) drop_from_cache(path);
     const Time start = now();
     PlainSession session(path, optimise);
-    const auto answer = session.run(inputs.views);
+    const auto answer = session.run(inputs.views, output);
     report(name, start, now());
     if (reference.empty()) reference = answer;
   }
@@ -141,6 +142,7 @@ void upload(Bench& bench, const std::string& path) {
   auto staged = expect(bench.vault->stage(record, model), "sealing");
   expect(bench.vault->commit(std::move(staged)), "committing");
   bench.inputs = inputs_of(admitted.bundle.signature);
+  bench.output = admitted.bundle.signature.outputs.at(0).name;
   std::printf("weights_bytes %llu\n",
               static_cast<unsigned long long>(model.bundle().weights_bytes));
 }

@@ -47,7 +47,8 @@ PlainSession::~PlainSession() {
   parts_->runtime.functions().release_session(parts_->session);
 }
 
-std::vector<float> PlainSession::run(const std::vector<NamedTensorView>& inputs) {
+std::vector<float> PlainSession::run(const std::vector<NamedTensorView>& inputs,
+                                     const std::string& output_name) {
   const OrtFunctions& functions = parts_->runtime.functions();
   std::vector<OrtInput> values;
   std::vector<const OrtValue*> pointers;
@@ -57,10 +58,10 @@ std::vector<float> PlainSession::run(const std::vector<NamedTensorView>& inputs)
     pointers.push_back(values.back().value.get());
     names.push_back(input.name.c_str());
   }
-  const char* const output_name = "output";
+  const char* const name = output_name.c_str();
   OrtValue* output = nullptr;
   parts_->settle(functions.run(parts_->session, nullptr, names.data(), pointers.data(),
-                               pointers.size(), &output_name, 1, &output));
+                               pointers.size(), &name, 1, &output));
   const Bytes data = ort_output(parts_->runtime, *output).value().tensor.data;
   std::vector<float> result(data.size() / sizeof(float));
   std::memcpy(result.data(), data.data(), data.size());

@@ -16,8 +16,8 @@ class PlainSession {
   /// weights are not brought into another layout.
   PlainSession(const std::string& path, bool optimise);
   ~PlainSession();
-  /// The first output's values, which must be float32.
-  std::vector<float> run(const std::vector<NamedTensorView>& inputs);
+  /// The values of `output`, which must be float32.
+  std::vector<float> run(const std::vector<NamedTensorView>& inputs, const std::string& output);
 
  private:
   struct Parts;
