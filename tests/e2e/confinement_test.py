@@ -52,7 +52,10 @@ class Outbound(unittest.TestCase):
                 f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
             for child in children.split():
                 os.kill(int(child), signal.SIGTERM)
-            self.assertEqual(server.process.wait(timeout=60), 0)
+            if server.process.wait(timeout=60) != 0:
+                # A build with the address sanitizer looks for leaks as it ends, and cannot under
+                # strace; nothing else may end the server so.
+                self.assertIn("LeakSanitizer does not work under ptrace", "".join(server.errors))
         self.assertNotRegex(trace.read_text(), CONNECTS)
 
 
