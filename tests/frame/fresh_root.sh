@@ -3,10 +3,11 @@
 # but the base system and this machine's own settings for package clients. Needs root.
 #   tests/frame/fresh_root.sh bookworm|trixie root|sudo FOLDER COMMAND...
 #   e.g. tests/frame/fresh_root.sh trixie sudo /var/tmp/roots ./dev demo
+# CLOISTER_CCACHE=FOLDER lends the root a compiler cache, to spare time when run again and again.
 # FOLDER/RELEASE is kept as a template; the root used is FOLDER/RELEASE-USER, made anew each time.
 set -euo pipefail
 [[ $# -ge 4 && $1 =~ ^(bookworm|trixie)$ && $2 =~ ^(root|sudo)$ ]] || {
-  sed -n '2,6s/^# //p' "$0" >&2
+  sed -n '2,8s/^# //p' "$0" >&2
   exit 2
 }
 release=$1
@@ -45,13 +46,15 @@ home=/root
 account=root
 [[ $user == root ]] || { home=/home/builder; account=builder; }
 git clone --quiet --no-hardlinks "$repository" "$fresh$home/cloister"
-chroot "$fresh" chown -R "$account" "$home/cloister"
 
+mkdir -p "$fresh$home/.cache/ccache"
+chroot "$fresh" chown -R "$account" "$home/cloister" "$home/.cache"
 export fresh home account
 # A process namespace of its own: whatever the command leaves running ends with it.
 exec unshare --mount --pid --fork bash -c '
   mount -t proc proc "$fresh/proc"
   mount --rbind /dev "$fresh/dev"
+  [[ -z ${CLOISTER_CCACHE:-} ]] || mount --bind "$CLOISTER_CCACHE" "$fresh$home/.cache/ccache"
   exec chroot "$fresh" setpriv --reuid "$account" --regid "$account" --init-groups \
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     HOME="$home" USER="$account" LANG=C.UTF-8 "${@:2:$1}" \
