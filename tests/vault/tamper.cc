@@ -61,7 +61,7 @@ class Tampering {
     learn_files();
   }
 
-  bool run(std::uint64_t count) {
+  bool run(std::uint64_t count, std::string_view only) {
     const std::vector<std::pair<const char*, Damage>> classes = {
         {"flipped byte", [this] { return flip(); }},
         {"truncated", [this] { return truncate(); }},
@@ -77,6 +77,7 @@ class Tampering {
     };
     // Large files are slow to open: the classes that need them get their thousand and no more.
     for (const auto& [name, damage] : classes) {
+      if (!only.empty() && only != name) continue;
       rolled_back_ = std::string_view(name) == "older snapshot of a file";
       const bool large = std::string_view(name).starts_with("chunks");
       const bool few = large || rolled_back_;
@@ -350,8 +351,9 @@ class Tampering {
 
 }  // namespace
 
-int tamper(const std::string& folder, std::uint64_t count, std::uint64_t seed) {
-  return Tampering(folder, seed).run(count) ? 0 : 1;
+int tamper(const std::string& folder, std::uint64_t count, std::uint64_t seed,
+           const std::string& only) {
+  return Tampering(folder, seed).run(count, only) ? 0 : 1;
 }
 
 }  // namespace cloister

@@ -21,8 +21,10 @@ VersionRecord record_of(std::uint64_t number, const SampleModel& sample);
 Result<std::unique_ptr<Vault>> open_store(Files& files, bool create);
 
 /// Makes a store, damages it in `count` different ways of every class, one at a time, and checks
-/// that each is refused and nothing wrong is served. Prints what it did. Returns an exit code.
-int tamper(const std::string& folder, std::uint64_t count, std::uint64_t seed);
+/// that each is refused and nothing wrong is served. `only`, if any, names one class. Prints what
+/// it did. Returns an exit code.
+int tamper(const std::string& folder, std::uint64_t count, std::uint64_t seed,
+           const std::string& only);
 
 /// Says each call that changes the disk before it is made, so that the last line of a killed
 /// process tells how far it was.

@@ -134,9 +134,12 @@ int run(const std::vector<std::string>& arguments) {
   const auto files = open_posix_files(arguments[1], IfAbsent::create).value();
   if (arguments[0] == "seal") return seal(*files, rest);
   if (arguments[0] == "check") return check(*files);
-  CLOISTER_CHECK(rest.size() == 2);
+  CLOISTER_CHECK(rest.size() == 2 || rest.size() == 3);
   if (arguments[0] == "change") return change(*files, number_of(rest[0]), number_of(rest[1]));
-  if (arguments[0] == "tamper") return tamper(arguments[1], number_of(rest[0]), number_of(rest[1]));
+  if (arguments[0] == "tamper") {
+    return tamper(arguments[1], number_of(rest[0]), number_of(rest[1]),
+                  rest.size() == 3 ? rest[2] : "");
+  }
   return 2;
 }
 
