@@ -107,6 +107,13 @@ std::vector<HostileModel> large_outputs() {
 }  // namespace
 
 std::vector<HostileModel> hostile_bombs() {
+  std::vector<OnnxMessage> gathers{
+      onnx_node("Cast", {"x"}, {"g0"}, {onnx_int_attribute("to", 7)})};
+  for (int i = 0; i < 40; ++i) {
+    const std::string from = "g" + std::to_string(i);
+    gathers.push_back(onnx_node("Gather", {from, from}, {"g" + std::to_string(i + 1)}));
+  }
+  gathers.push_back(relu("x", "y"));
   const OnnxMessage to_output = onnx_node("ReduceSum", {"b"}, {"y"});
   const OnnxMessage go = onnx_node("Identity", {"go"}, {"g"});
   const auto loop = [&](std::int64_t trips, const OnnxMessage& body) {
@@ -117,6 +124,7 @@ std::vector<HostileModel> hostile_bombs() {
   };
   std::vector<HostileModel> models = large_outputs();
   for (HostileModel& model : std::vector<HostileModel>{
+      {"rank-doubling", "cost-rank", simple_model(gathers)},
       {"one-hot", "cost-activations",
        simple_model({onnx_node("Cast", {"x"}, {"q"}, {onnx_int_attribute("to", 7)}),
                      onnx_node("OneHot", {"q", "d", "v"}, {"b"}), to_output},
