@@ -19,8 +19,9 @@ import onnx
 import backends
 import cases
 
-OUTCOMES = ["same", "same in tolerance", "same kind (random)", "differs", "refused wrongly", "refused, not tensors",
-            "refused, domain not served", "not by the runtime", "accepted all the same"]
+OUTCOMES = ["same", "same in tolerance", "same kind (random)", "differs", "refused wrongly",
+            "refused, not tensors", "refused, domain not served", "not by the runtime",
+            "accepted all the same"]
 BAD = {"differs", "refused wrongly"}
 DOMAINS_NOT_SERVED = ("ai.onnx.preview.training", "ai.onnx.preview")
 
