@@ -37,6 +37,13 @@ Status add_queried_outputs(const HttpRequestHead& head, InferRequest& request) {
   return Done{};
 }
 
+/// An answer that cannot be had in the format asked for (RFC 9110, 15.5.7).
+HttpResponse not_acceptable(const Error& error) {
+  HttpResponse response = ErrorResponse::of(error);
+  if (error.code == Code::unsupported) response.status = 406;
+  return response;
+}
+
 Result<EncodedInfer> encode(BodyFormat format, const InferRequest& request,
                             InferResponse response) {
   if (format == BodyFormat::json) return encode_infer_json(request, std::move(response));
@@ -80,7 +87,7 @@ HttpResponse ApiHandler::infer(Exchange& exchange) {
   const auto format = infer_format(exchange.head);
   if (!format.ok()) return ErrorResponse::of(format.error());
   const auto answer = answer_format(exchange.head, format.value());
-  if (!answer.ok()) return ErrorResponse::of(answer.error());
+  if (!answer.ok()) return not_acceptable(answer.error());
   auto request = decode(exchange.head, exchange.body.bytes(), format.value(), record.signature,
                         InferLimits{settings_.request_bytes_max});
   if (!request.ok()) return ErrorResponse::of(request.error());
@@ -101,7 +108,7 @@ HttpResponse ApiHandler::infer(Exchange& exchange) {
   response.outputs = owner->inference.outputs->tensors();
   response.owner = std::move(owner);
   auto encoded = encode(answer.value(), request.value(), std::move(response));
-  if (!encoded.ok()) return ErrorResponse::of(encoded.error());
+  if (!encoded.ok()) return not_acceptable(encoded.error());
 
   HttpResponse sent;
   sent.headers.push_back({"content-type", std::string(encoded.value().content_type)});

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kPathMax = 1024;
 constexpr std::size_t kHostNameMax = 253;
-constexpr std::size_t kNamesMax = 32;
+constexpr std::size_t kNamesMax = 16;
 constexpr std::uint64_t kGigabyte = 1ULL << 30;
 
 /// What a member of the configuration may hold. The same list reads and writes.
@@ -119,7 +119,7 @@ class FieldReader {
           const auto text = each.text();
           return text && !text->empty() && text->size() <= kHostNameMax && is_printable(*text);
         });
-    if (!good) return wrong(key_, "a list of 1 to 32 host names or addresses");
+    if (!good) return wrong(key_, "a list of 1 to 16 host names or addresses");
     field.clear();
     for (const JsonValue& each : items) field.emplace_back(*each.text());
     return Done{};

@@ -125,6 +125,14 @@ class Inference(ServerCase):
                                                       "Content-Type": "application/octet-stream"})
                 self.assert_error(response, 400, "invalid")
 
+    def test_says_when_an_answer_does_not_fit_its_format(self):
+        self.assertEqual(self.upload("nan", identity_model()).status_code, 201)
+        nan = npy(np.float32([np.nan]))
+        self.assert_error(self.infer("nan", nan, Accept="application/json", **NPY),
+                          406, "unsupported", "binary")
+        self.assertEqual(self.infer("nan", nan, **NPY).status_code, 200)
+        self.assert_error(self.infer("nan", nan, Accept="text/html", **NPY), 406, "unsupported")
+
     def test_refuses_a_body_past_the_models_bound(self):
         fixed = identity_model(shape=(1, 30))
         self.assertEqual(self.upload("fixed", fixed).status_code, 201)
