@@ -55,6 +55,7 @@ ModelsSettings models_settings(const ServerConfig& config) {
   ModelsSettings settings;
   settings.stored_bytes_per_owner_max = config.stored_bytes_per_owner_max;
   settings.versions_per_owner_max = config.versions_per_owner_max;
+  settings.trial_run = config.isolation == "process";
   return settings;
 }
 

@@ -27,6 +27,9 @@ struct ModelsSettings {
   std::uint64_t stored_bytes_per_owner_max = 64ULL << 30;
   std::size_t versions_per_owner_max = 10'000;
   std::chrono::seconds load_time_max{300};   ///< a load that a request waits for
+  /// Whether an upload is also run once on zeros. Only where a run that hangs or dies costs a
+  /// worker: in the server's own process nothing could end it.
+  bool trial_run = false;
   std::chrono::seconds trial_time_max{300};  ///< loading and running once at upload
 };
 
@@ -81,8 +84,8 @@ class Models {
   /// Whether an upload of `size` bytes may begin: right, number and quota, before a byte is read.
   /// Fails: `denied`, `conflict` (erased number), `too_large`, `invalid`.
   Status may_upload(const Caller& caller, const VersionRef& ref, std::uint64_t size) const;
-  /// Checks the digest, admits, seals, loads and runs once on zeros, then commits. `model`'s memory
-  /// is given back as soon as it is sealed, before the trial load.
+  /// Checks the digest, admits, seals, loads, runs where the settings say so, commits. `model`'s
+  /// memory is given back as soon as it is sealed, before the trial load.
   /// Fails: `invalid` (digest), `conflict` (other bytes, or a number that was used), `io`, ...
   Result<UploadOutcome> upload(const Caller& caller, const VersionRef& ref, ReceivedModel model);
 
