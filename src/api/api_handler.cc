@@ -7,12 +7,20 @@
 #include "api/exchange.h"
 #include "base/caught.h"
 #include "encoding/json_writer.h"
+#include "secret/secret_bytes.h"
 
 namespace cloister {
 namespace {
 
 constexpr std::uint64_t kSmallBodyMax = 64 * 1024;
 constexpr std::string_view kBearer = "Bearer ";
+
+/// The token has done its part: nothing of it stays in memory that is used again.
+void forget_credential(HttpRequestHead& head) {
+  for (HttpHeader& each : head.headers) {
+    if (each.name == "authorization") wipe(std::as_writable_bytes(std::span(each.value)));
+  }
+}
 
 Error no_route() {
   return Error{Code::not_found, "api.route", Detail("no such route; docs/wire-api.md lists them")};
@@ -170,6 +178,7 @@ void ApiHandler::handle(HttpRequestHead head, RequestBody body,
   }
   // Again, now that the body is here: a credential that was revoked meanwhile counts for nothing.
   auto caller = authenticate(exchange->head);
+  forget_credential(exchange->head);
   if (!caller.ok()) {
     answer(*exchange, ErrorResponse::of(caller.error()));
     return;

@@ -128,6 +128,9 @@ Result<std::unique_ptr<File>> open_version_file(Files& files, const FileId& id) 
   auto file = files.open_for_reading(version_path(id));
   if (file.ok() || file.error().code != Code::not_found) return file;
   file = files.open_for_reading(staging_path(id));
+  if (file.ok() || file.error().code != Code::not_found) return file;
+  // Just committed: it may have moved between the two looks.
+  file = files.open_for_reading(version_path(id));
   if (!file.ok() && file.error().code == Code::not_found) {
     return Error{Code::corrupt, "vault.open.missing"};
   }

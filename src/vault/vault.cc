@@ -180,7 +180,12 @@ class SealedVault final : public Vault {
     CLOISTER_ASSIGN(const auto entry, state()->find(ref));
     if (entry == nullptr) return Error{Code::not_found, "vault.open.ref"};
     const auto file = open_version_file(parts_.files, entry->file);
-    if (!file.ok()) return about(ref, file.error());
+    if (!file.ok()) {
+      // Erased meanwhile: its file is gone because it should be.
+      CLOISTER_ASSIGN(const auto again, state()->find(ref));
+      if (again == nullptr) return Error{Code::not_found, "vault.open.ref"};
+      return about(ref, file.error());
+    }
     auto opened = open_file(work_, *file.value(), *entry);
     if (!opened.ok()) return about(ref, opened.error());
     return opened;
