@@ -194,16 +194,19 @@ Result<OpenedStore> open_store(const Options& options, const ServerConfig& confi
   const IfAbsent if_absent = create ? IfAbsent::create : IfAbsent::fail;
   OpenedStore store;
   CLOISTER_ASSIGN(store.folder, open_posix_files(config.store, if_absent));
+  // Where the root key is, a store was: one that is gone is missed, not made anew.
+  const auto key = store.folder->open_for_reading(kSimulatedRootFile);
+  const bool first = create && !key.ok() && key.error().code == Code::not_found;
   CLOISTER_ASSIGN(store.platform,
                   make_simulated_platform(*store.folder, parts.entropy, software.digest));
   CLOISTER_ASSIGN(const SecretBytes root_secret, store.platform->root_secret());
-  if (create) CLOISTER_TRY(store.folder->make_folder("vault"));
+  if (first) CLOISTER_TRY(store.folder->make_folder("vault"));
   CLOISTER_ASSIGN(store.files, open_posix_files(config.store + "/vault", IfAbsent::fail));
   VaultSettings settings;
   settings.integrity = config.integrity == "full" ? IntegrityMode::full : IntegrityMode::tags;
   settings.shareable_weights = config.isolation == "process";
   CLOISTER_ASSIGN(store.vault, open_vault({*store.files, parts.entropy, parts.clock, parts.anchor},
-                                          root_secret, settings, create));
+                                          root_secret, settings, first));
   return store;
 }
 

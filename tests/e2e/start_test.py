@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -83,6 +84,17 @@ class Start(unittest.TestCase):
         (vault / "something").write_text("else")
         self.assertEqual(self.refused("--config", config, "--create-store")[0], 1)
         self.assertEqual((vault / "something").read_text(), "else")
+
+    def test_never_makes_a_deleted_store_anew(self):
+        for way in ("emptied", "removed"):
+            with self.subTest(way):
+                folder = self.folder / way
+                with Server(PROGRAMS, folder):
+                    pass
+                shutil.rmtree(folder / "vault")
+                if way == "emptied":
+                    (folder / "vault").mkdir()
+                self.assertEqual(self.refused("--dev", str(folder))[0], 1)
 
     def test_refuses_a_store_whose_root_key_is_gone(self):
         with Server(PROGRAMS, self.folder / "dev"):
