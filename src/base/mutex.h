@@ -22,6 +22,7 @@ class CLOISTER_THREAD_ATTRIBUTE(capability("mutex")) Mutex {
   void unlock() CLOISTER_THREAD_ATTRIBUTE(release_capability()) { mutex_.unlock(); }
 
  private:
+  friend class Signal;
   std::mutex mutex_;
 };
 
@@ -43,17 +44,24 @@ class CLOISTER_THREAD_ATTRIBUTE(scoped_lockable) MutexLock {
 /// A condition waited for under a Mutex: `while (!condition) signal.wait(mutex);`.
 class Signal {
  public:
-  void wait(Mutex& mutex) REQUIRES(mutex) { condition_.wait(mutex); }
+  void wait(Mutex& mutex) REQUIRES(mutex) {
+    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait(lock);
+    lock.release();
+  }
   /// False when `until` passed first.
   template <class TimePoint>
   bool wait_until(Mutex& mutex, TimePoint until) REQUIRES(mutex) {
-    return condition_.wait_until(mutex, until) == std::cv_status::no_timeout;
+    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+    const bool in_time = condition_.wait_until(lock, until) == std::cv_status::no_timeout;
+    lock.release();
+    return in_time;
   }
   void notify_one() noexcept { condition_.notify_one(); }
   void notify_all() noexcept { condition_.notify_all(); }
 
  private:
-  std::condition_variable_any condition_;
+  std::condition_variable condition_;
 };
 
 }  // namespace cloister

@@ -80,7 +80,8 @@ class [[nodiscard]] Result {
     CLOISTER_CHECK(ok());
     return *std::get_if<0>(&state_);
   }
-  T&& value() && {
+  /// By value, so that `for (x : f().value())` iterates over what lives.
+  T value() && {
     CLOISTER_CHECK(ok());
     return std::move(*std::get_if<0>(&state_));
   }
