@@ -6,6 +6,7 @@ from tree import Finding
 
 _ROOTS = ("src", "apps", "tests", "bench", "examples")
 _ENTRY = {"__init__.py", "run.py", "conftest.py"}
+_SOAKS = "tests/soak"  # ./dev soak runs what it finds there
 
 
 def check(files):
@@ -53,7 +54,7 @@ def _is_built(file, files, build):
 
 
 def _is_named(file, files):
-    if file.path.name in _ENTRY:
+    if file.path.name in _ENTRY or str(file.path.parent) == _SOAKS:
         return True
     word = re.compile(rf"\b{re.escape(file.path.stem)}\b")
     if any(other is not file and file.path.stem in other.text and word.search(other.text)
