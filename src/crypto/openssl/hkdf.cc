@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "crypto/aead.h"
+#include "crypto/hkdf.h"
 #include "crypto/secret_reader.h"
 
 namespace cloister {
@@ -29,11 +30,10 @@ OSSL_PARAM octets(const char* name, Bytes bytes) {
   return OSSL_PARAM_construct_octet_string(name, reinterpret_cast<void*>(address), bytes.size());
 }
 
-}  // namespace
-
-Result<SecretBytes> hkdf_sha256(const SecretBytes& input_key, Bytes salt, Bytes info,
-                                std::size_t length) {
-  if (length == 0 || length > kHkdfBytesMax || input_key.empty()) {
+/// One run of the library's HKDF: all of it, or one of its halves.
+Result<SecretBytes> run(int mode, const SecretBytes& key, Bytes salt, Bytes info,
+                        std::size_t length) {
+  if (length == 0 || length > kHkdfBytesMax || key.empty()) {
     return Error{Code::invalid, "crypto.hkdf.length"};
   }
   const std::unique_ptr<EVP_KDF, FreeKdf> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
@@ -41,9 +41,10 @@ Result<SecretBytes> hkdf_sha256(const SecretBytes& input_key, Bytes salt, Bytes 
       kdf == nullptr ? nullptr : EVP_KDF_CTX_new(kdf.get()));
   if (context == nullptr) return Error{Code::internal, "crypto.hkdf.context"};
   char digest_name[] = "SHA256";
-  const std::array<OSSL_PARAM, 5> parameters = {
+  const std::array<OSSL_PARAM, 6> parameters = {
+      OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
       OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest_name, 0),
-      octets(OSSL_KDF_PARAM_KEY, SecretReader::read(input_key)),
+      octets(OSSL_KDF_PARAM_KEY, SecretReader::read(key)),
       octets(OSSL_KDF_PARAM_SALT, salt),
       octets(OSSL_KDF_PARAM_INFO, info),
       OSSL_PARAM_construct_end(),
@@ -56,9 +57,24 @@ Result<SecretBytes> hkdf_sha256(const SecretBytes& input_key, Bytes salt, Bytes 
   return derived;
 }
 
+}  // namespace
+
+Result<SecretBytes> hkdf_sha256(const SecretBytes& input_key, Bytes salt, Bytes info,
+                                std::size_t length) {
+  return run(EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND, input_key, salt, info, length);
+}
+
 Result<SecretBytes> hkdf_sha256(const SecretBytes& input_key, const SecretBytes& salt, Bytes info,
                                 std::size_t length) {
   return hkdf_sha256(input_key, SecretReader::read(salt), info, length);
+}
+
+Result<SecretBytes> hkdf_sha256_extract(const SecretBytes& input_key, const SecretBytes& salt) {
+  return run(EVP_KDF_HKDF_MODE_EXTRACT_ONLY, input_key, SecretReader::read(salt), {}, 32);
+}
+
+Result<SecretBytes> hkdf_sha256_expand(const SecretBytes& key, Bytes info, std::size_t length) {
+  return run(EVP_KDF_HKDF_MODE_EXPAND_ONLY, key, {}, info, length);
 }
 
 }  // namespace cloister
