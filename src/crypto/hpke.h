@@ -46,8 +46,10 @@ class HpkeContext {
  public:
   /// Ciphertext and tag, kAeadTagBytes longer than `plaintext`. Fails: `internal`.
   Result<ByteVector> seal(Bytes associated, Bytes plaintext);
-  /// What `seal` gave, back. Fails: `corrupt` for anything else, and the number stays as it was.
-  Result<SecretBytes> open(Bytes associated, Bytes sealed);
+  /// What `seal` gave, back into `plaintext`, which is kAeadTagBytes shorter and may begin where
+  /// `sealed` does. Fails: `corrupt` for anything else; `plaintext` is wiped then, and the number
+  /// stays as it was.
+  Status open(Bytes associated, Bytes sealed, MutableBytes plaintext);
   /// A secret that only the two sides know (RFC 9180, 5.3). `length` is 1 to 8160 bytes.
   Result<SecretBytes> export_secret(Bytes context, std::size_t length) const;
 

@@ -123,16 +123,16 @@ Result<ByteVector> HpkeContext::seal(Bytes associated, Bytes plaintext) {
   return sealed;
 }
 
-Result<SecretBytes> HpkeContext::open(Bytes associated, Bytes sealed) {
-  if (sealed.size() < kAeadTagBytes) return Error{Code::corrupt, "crypto.hpke.short"};
-  const Bytes body = sealed.first(sealed.size() - kAeadTagBytes);
+Status HpkeContext::open(Bytes associated, Bytes sealed, MutableBytes plaintext) {
+  if (sealed.size() < kAeadTagBytes || plaintext.size() != sealed.size() - kAeadTagBytes) {
+    return Error{Code::corrupt, "crypto.hpke.size"};
+  }
   AeadTag tag{};
   std::ranges::copy(sealed.last(kAeadTagBytes), tag.begin());
-  SecretBytes plaintext(body.size());
-  CLOISTER_TRY(
-      cipher_->open(nonce(), associated, body, tag, SecretReader::write(plaintext)));
+  const Bytes body = sealed.first(plaintext.size());
+  CLOISTER_TRY(cipher_->open(nonce(), associated, body, tag, plaintext));
   ++number_;
-  return plaintext;
+  return Done{};
 }
 
 Result<SecretBytes> HpkeContext::export_secret(Bytes context, std::size_t length) const {
