@@ -11,6 +11,7 @@ namespace {
 constexpr std::string_view kSegmentLabel = "cloister vault 1 segment";
 constexpr std::string_view kChunkLabel = "cloister vault 1 chunk";
 constexpr std::string_view kAnchorLabel = "cloister vault 1 anchor key";
+constexpr std::string_view kLogLabel = "cloister vault 1 log key";
 constexpr std::string_view kCatalogueLabel = "cloister vault 1 catalogue key";
 
 ByteVector info_of(std::string_view label, std::string_view purpose, Bytes header) {
@@ -35,6 +36,10 @@ Result<SecretBytes> StoreKeys::catalogue_key(const SecretBytes& anchor_secret) c
 
 Result<SecretBytes> StoreKeys::anchor_key() const {
   return hkdf_sha256(store_key_, Bytes(), bytes_of(kAnchorLabel), kAeadKeyBytes);
+}
+
+Result<SecretBytes> StoreKeys::log_key() const {
+  return hkdf_sha256(store_key_, Bytes(), bytes_of(kLogLabel), kAeadKeyBytes);
 }
 
 Result<SecretBytes> StoreKeys::segment_key(const VersionEntry& entry, Segment segment) const {

@@ -23,6 +23,8 @@ class StoreKeys {
   Result<SecretBytes> catalogue_key(const SecretBytes& anchor_secret) const;
   /// What the store's anchor is bound with.
   Result<SecretBytes> anchor_key() const;
+  /// What every log is sealed under.
+  Result<SecretBytes> log_key() const;
   /// The key of one written segment, from its seed in `entry`.
   Result<SecretBytes> segment_key(const VersionEntry& entry, Segment segment) const;
   /// The cipher of one chunk: its key depends on the chunk's place and on its plaintext.
