@@ -60,9 +60,11 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace cloister
 
 int main(int argc, char** argv) {
-  // The first two are read by the runtime, before anything else could stop its telemetry.
+  // The first two are read by the runtime, before anything else could stop its telemetry; the
+  // third keeps the TPM library from writing lines of its own.
   const auto clean = cloister::drop_environment(
-      argv, {"ORT_DISABLE_TELEMETRY=1", "ORT_TELEMETRY_DISABLED=1", "LC_ALL=C"});
+      argv, {"ORT_DISABLE_TELEMETRY=1", "ORT_TELEMETRY_DISABLED=1", "TSS2_LOG=all+NONE",
+             "LC_ALL=C"});
   if (!clean.ok() || !cloister::harden_process().ok() || !cloister::start_crypto_library().ok()) {
     std::fputs("cloisterd: could not make the process safe to start\n", stderr);
     return 1;

@@ -80,6 +80,7 @@ ServerConfig dev_config(const Options& options) {
   ServerConfig config;
   config.listen_port = options.port;
   config.store = options.path;
+  config.platform = "simulated";
   config.isolation = options.isolation;
   config.allow_swap = true;
   return config;

@@ -14,9 +14,9 @@
 #include "encoding/base64.h"
 #include "engine_choice.h"
 #include "evidence/attester.h"
-#include "evidence/simulated/simulated_platform.h"
 #include "net/server.h"
 #include "observe/json_line_events.h"
+#include "platform_choice.h"
 #include "residency/residency.h"
 #include "serving/attestation.h"
 #include "serving/models.h"
@@ -194,12 +194,12 @@ Result<OpenedStore> open_store(const Options& options, const ServerConfig& confi
   const IfAbsent if_absent = create ? IfAbsent::create : IfAbsent::fail;
   OpenedStore store;
   CLOISTER_ASSIGN(store.folder, open_posix_files(config.store, if_absent));
-  // Where the root key is, a store was: one that is gone is missed, not made anew.
-  const auto key = store.folder->open_for_reading(kSimulatedRootFile);
-  const bool first = create && !key.ok() && key.error().code == Code::not_found;
+  // Where anything is, a store was: one that is gone is missed, not made anew.
+  CLOISTER_ASSIGN(const auto entries, store.folder->list(""));
+  const bool first = create && entries.empty();
   CLOISTER_ASSIGN(store.platform,
-                  make_simulated_platform(*store.folder, parts.entropy, software.digest));
-  CLOISTER_ASSIGN(const SecretBytes root_secret, store.platform->root_secret());
+                  choose_platform(config, *store.folder, parts.entropy, software.digest));
+  CLOISTER_ASSIGN(const SecretBytes root_secret, choose_root_secret(config, *store.platform));
   if (first) CLOISTER_TRY(store.folder->make_folder("vault"));
   CLOISTER_ASSIGN(store.files, open_posix_files(config.store + "/vault", IfAbsent::fail));
   VaultSettings settings;

@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kPathMax = 1024;
 constexpr std::size_t kHostNameMax = 253;
 constexpr std::size_t kNamesMax = 16;
+constexpr std::uint64_t kPcrCount = 24;
 constexpr std::uint64_t kGigabyte = 1ULL << 30;
 
 /// What a member of the configuration may hold. The same list reads and writes.
@@ -35,7 +36,13 @@ void for_each_member(Config& config, Visitor&& visit) {
   visit("listen_port", config.listen_port, Range{0, 65535});
   visit("names", config.names, Any{});
   visit("store", config.store, Text{kPathMax});
-  visit("platform", config.platform, Choice{{"simulated"}});
+  visit("platform", config.platform,
+        Choice{{"auto", "gramine", "occlum", "tsm", "sev-guest", "tdx-guest", "azure", "tpm",
+                "simulated"}});
+  visit("seal_to", config.seal_to, Choice{{"mrenclave", "mrsigner"}});
+  visit("root_secret", config.root_secret, Choice{{"platform", "tpm"}});
+  visit("tpm_device", config.tpm_device, Text{kPathMax});
+  visit("tpm_pcrs", config.tpm_pcrs, Any{});
   visit("owner", config.owner, Any{});
   visit("isolation", config.isolation, Choice{{"inline", "process"}});
   visit("anchor", config.anchor, Choice{{"none"}});
@@ -124,6 +131,16 @@ class FieldReader {
     for (const JsonValue& each : items) field.emplace_back(*each.text());
     return Done{};
   }
+  Status read(std::set<std::uint32_t>& field, Any) const {
+    const Error refused = wrong(key_, "a list of different PCR numbers from 0 to 23");
+    field.clear();
+    for (const JsonValue& item : value_.items()) {
+      const auto number = item.unsigned_integer();
+      if (!number || *number >= kPcrCount) return refused;
+      if (!field.insert(static_cast<std::uint32_t>(*number)).second) return refused;
+    }
+    return field.empty() ? Status(refused) : Status(Done{});
+  }
   Status read(std::optional<FirstOwner>& field, Any) const {
     if (value_.is_null()) return Done{};
     const JsonValue* name = value_.find("name");
@@ -186,6 +203,11 @@ void write(JsonWriter& out, std::uint16_t value) {
 void write(JsonWriter& out, const std::vector<std::string>& value) {
   out.begin_array();
   for (const std::string& each : value) out.text(each);
+  out.end_array();
+}
+void write(JsonWriter& out, const std::set<std::uint32_t>& value) {
+  out.begin_array();
+  for (const std::uint32_t each : value) out.unsigned_integer(each);
   out.end_array();
 }
 void write(JsonWriter& out, const std::optional<FirstOwner>& value) {

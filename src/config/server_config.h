@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +35,12 @@ struct ServerConfig {
   std::uint16_t listen_port = 8443;
   std::vector<std::string> names = {"localhost", "127.0.0.1"};  ///< in the certificate's SAN
   std::string store;                                            ///< folder
-  std::string platform = "simulated";
+  /// What vouches for this server. "auto" takes the enclave that is found and never a simulation.
+  std::string platform = "auto";
+  std::string seal_to = "mrenclave";   ///< SGX: sealed to this build, or to its "mrsigner"
+  std::string root_secret = "platform";  ///< or "tpm": where the enclave has no sealing key
+  std::string tpm_device = "/dev/tpmrm0";  ///< or "swtpm:path=FILE", "swtpm:host=HOST,port=N"
+  std::set<std::uint32_t> tpm_pcrs{0, 1, 2, 3, 4, 5, 6, 7};  ///< what a TPM's secret is bound to
   std::optional<FirstOwner> owner;
   std::string isolation = "inline";
   std::string anchor = "none";

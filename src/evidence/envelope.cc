@@ -84,6 +84,14 @@ Result<EvidenceEnvelope> read_envelope(Bytes encoded) {
                           std::move(parts[2])};
 }
 
+ByteVector write_evidence_files(const std::map<std::string, ByteVector>& files) {
+  std::vector<CborEntry> map;
+  for (const auto& [name, content] : files) {
+    map.push_back({CborValue::of_text(name), CborValue::of_bytes(content)});
+  }
+  return encode_cbor(CborValue::of_map(std::move(map)));
+}
+
 ByteVector simulated_message(const SimulatedEvidence& evidence) {
   return encode_cbor(CborValue::of_array(
       {CborValue::of_text(kSimulatedMagic), CborValue::of_bytes(evidence.report_data),

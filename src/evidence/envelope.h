@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "base/bytes.h"
 #include "base/result.h"
 #include "crypto/der.h"
@@ -29,6 +32,10 @@ ByteVector write_envelope(const EvidenceEnvelope& envelope);
 /// Fails: `corrupt`; `unsupported` for a tag or media type that is not ours, and for a quote under
 /// tag 60000 that is neither SGX nor TDX.
 Result<EvidenceEnvelope> read_envelope(Bytes encoded);
+
+/// Evidence that is several files (a TPM quote, an Azure bundle): a CBOR map of their names to byte
+/// strings. The verifier's read_evidence_files reads it.
+ByteVector write_evidence_files(const std::map<std::string, ByteVector>& files);
 
 /// SGX or TDX by a quote's header. Fails: `unsupported`.
 Result<EvidenceKind> quote_kind(Bytes quote);

@@ -5,16 +5,23 @@
 #include <signal.h>
 
 #include <cstdlib>
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
 
 #include "evidence/attester.h"
+#include "evidence/tpm/azure_platform.h"
 #include "evidence/tpm/tpm_platform.h"
 #include "support/fake_clock.h"
 #include "verifier/verifier.h"
 
 namespace cloister {
+
+struct SecretForTest {
+  static Bytes read(const SecretBytes& secret) { return secret.reveal(RevealToken()); }
+};
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -40,7 +47,7 @@ class SoftwareTpm {
     fs::remove_all(folder_, gone);
   }
   bool running() const { return running_; }
-  std::string transport() const { return "swtpm:path=" + (folder_ / "sock").string(); }
+  std::string device() const { return "swtpm:path=" + (folder_ / "sock").string(); }
 
  private:
   fs::path folder_;
@@ -62,7 +69,7 @@ std::string measured(const Verdict& verdict, const std::string& name) {
 TEST(SoftwareTpm, VouchesForAServerThatThePolicyPins) {
   const SoftwareTpm tpm;
   if (!tpm.running()) GTEST_SKIP() << "SKIPPED: swtpm does not start here";
-  const auto platform = make_tpm_platform(tpm.transport());
+  const auto platform = make_tpm_platform({tpm.device()});
   ASSERT_TRUE(platform.ok());
   const SigningKey key = SigningKey::generate_p256().value();
   FakeClock clock;
@@ -100,16 +107,41 @@ TEST(SoftwareTpm, VouchesForAServerThatThePolicyPins) {
 TEST(SoftwareTpm, LeavesNothingInItsSlots) {
   const SoftwareTpm tpm;
   if (!tpm.running()) GTEST_SKIP() << "SKIPPED: swtpm does not start here";
-  const auto platform = make_tpm_platform(tpm.transport());
+  const auto platform = make_tpm_platform({tpm.device(), {}});
   ASSERT_TRUE(platform.ok());
   for (int round = 0; round < 5; ++round) {  // a software TPM has three slots
     EXPECT_TRUE(platform.value()->evidence_for(ReportData{}).ok()) << round;
   }
-  EXPECT_EQ(platform.value()->root_secret().error().code, Code::unavailable);
+}
+
+bool same_secret(const SecretBytes& a, const SecretBytes& b) {
+  return std::ranges::equal(SecretForTest::read(a), SecretForTest::read(b));
+}
+
+TEST(SoftwareTpm, GivesOneRootSecretForEachTpmAndChoiceOfPcrs) {
+  const SoftwareTpm tpm;
+  const SoftwareTpm other;
+  if (!tpm.running() || !other.running()) GTEST_SKIP() << "SKIPPED: swtpm does not start here";
+  const auto secret = [](const SoftwareTpm& from, std::set<std::uint32_t> pcrs) {
+    return make_tpm_platform({from.device(), std::move(pcrs)}).value()->root_secret().value();
+  };
+  const SecretBytes first = secret(tpm, {0, 7});
+  EXPECT_EQ(first.size(), kRootSecretBytes);
+  EXPECT_TRUE(same_secret(first, secret(tpm, {0, 7})));
+  EXPECT_FALSE(same_secret(first, secret(tpm, {0, 8})));
+  EXPECT_FALSE(same_secret(first, secret(other, {0, 7})));
+  EXPECT_FALSE(make_tpm_platform({tpm.device(), {}}).value()->root_secret().ok());
 }
 
 TEST(TpmPlatform, FailsWithoutATpm) {
-  EXPECT_FALSE(make_tpm_platform("swtpm:path=/nonexistent/socket").ok());
+  EXPECT_EQ(make_tpm_platform({"swtpm:path=/nonexistent/socket"}).error().code, Code::io);
+  EXPECT_EQ(make_tpm_platform({"/nonexistent/tpm"}).error().code, Code::io);
+}
+
+TEST(AzurePlatform, FailsWithoutTheParavisorsReport) {
+  const SoftwareTpm tpm;
+  if (!tpm.running()) GTEST_SKIP() << "SKIPPED: swtpm does not start here";
+  EXPECT_EQ(make_azure_platform({{tpm.device()}, {}}).error().code, Code::not_found);
 }
 
 }  // namespace

@@ -52,7 +52,8 @@ class Start(unittest.TestCase):
     def config(self, **settings):
         path = self.folder / "cloister.json"
         path.write_text(json.dumps({"store": str(self.folder / "store"), "listen_port": 0,
-                                    "allow_swap": True, **settings}))
+                                    "platform": "simulated", "allow_swap": True,
+                                    **settings}))
         return path
 
     def refused(self, *arguments):
@@ -74,6 +75,17 @@ class Start(unittest.TestCase):
                                             "--create-store")
                 self.assertEqual(code, 1)
                 self.assertIn(text, errors)
+
+    def test_refuses_to_start_without_the_hardware_that_it_was_told_or_left_to_find(self):
+        for platform in ("auto", "gramine", "occlum", "tsm", "sev-guest", "tdx-guest", "azure",
+                         "tpm"):
+            with self.subTest(platform):
+                config = self.config(platform=platform, tpm_device="/nonexistent")
+                code, errors = self.refused("--config", str(config), "--create-store")
+                self.assertEqual(code, 1)
+                self.assertIn("trusted" if platform == "auto" else f'"{platform}"', errors)
+        self.assertNotIn("insecure-simulation-root.key",
+                         [each.name for each in (self.folder / "store").iterdir()])
 
     def test_refuses_a_missing_and_a_foreign_store(self):
         config = str(self.config())
@@ -156,7 +168,8 @@ class Start(unittest.TestCase):
             environment = pathlib.Path(f"/proc/{process.pid}/environ").read_bytes()
             self.assertEqual(
                 sorted(filter(None, environment.split(b"\0"))),
-                [b"LC_ALL=C", b"ORT_DISABLE_TELEMETRY=1", b"ORT_TELEMETRY_DISABLED=1"])
+                [b"LC_ALL=C", b"ORT_DISABLE_TELEMETRY=1", b"ORT_TELEMETRY_DISABLED=1",
+                 b"TSS2_LOG=all+NONE"])
         finally:
             process.send_signal(signal.SIGTERM)
             self.assertEqual(process.wait(timeout=60), 0)

@@ -11,28 +11,20 @@ namespace {
 
 constexpr std::size_t kChunkBytes = 4096;
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) noexcept : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  int number() const noexcept { return number_; }
-
- private:
-  int number_;
-};
-
 Error failed() {
-  return Error{errno == ENOENT ? Code::not_found : Code::io, "device.file"};
+  // The kernel's report interface without a driver behind it is no device.
+  const bool absent = errno == ENOENT || errno == ENOTDIR || errno == ENXIO;
+  return Error{absent ? Code::not_found : Code::io, "device.file"};
 }
 
 }  // namespace
 
+DeviceDescriptor::~DeviceDescriptor() {
+  if (number_ >= 0) ::close(number_);
+}
+
 Result<ByteVector> read_device_file(const std::string& path, std::size_t bytes_max) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const DeviceDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (file.number() < 0) return failed();
   ByteVector content;
   while (true) {
@@ -59,7 +51,7 @@ Result<SecretBytes> read_device_secret(const std::string& path, std::size_t size
 }
 
 Status write_device_file(const std::string& path, Bytes content) {
-  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  const DeviceDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
   if (file.number() < 0) return failed();
   const ssize_t count = ::write(file.number(), content.data(), content.size());
   if (count < 0) return failed();

@@ -8,6 +8,19 @@
 
 namespace cloister {
 
+/// An open file, closed with the object; a negative number is none.
+class DeviceDescriptor {
+ public:
+  explicit DeviceDescriptor(int number) noexcept : number_(number) {}
+  DeviceDescriptor(const DeviceDescriptor&) = delete;
+  DeviceDescriptor& operator=(const DeviceDescriptor&) = delete;
+  ~DeviceDescriptor();
+  int number() const noexcept { return number_; }
+
+ private:
+  const int number_;
+};
+
 /// A file that the kernel or a library OS makes up: its size is unknown until it was read, and
 /// one write must take all bytes at once.
 /// All of it, at most `bytes_max`. Fails: `not_found`, `io`, `too_large`.

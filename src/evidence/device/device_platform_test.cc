@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -119,27 +118,6 @@ TEST(TsmPlatform, ReadsAnSnpReportWithItsCertificates) {
   EXPECT_EQ(text_of(made.evidence), "a report");
   EXPECT_EQ(text_of(made.endorsements), "a table");
   EXPECT_EQ(platform->root_secret().value().size(), kRootSecretBytes);
-}
-
-TEST(DeriveSevKey, FailsWithoutTheDeviceOrWhenTheFirmwareRefuses) {
-  EXPECT_EQ(derive_sev_key("/nonexistent/sev-guest", {}).error().code, Code::not_found);
-  EXPECT_EQ(derive_sev_key("/dev/null", [](int, unsigned long, void*) { return -1; })
-                .error()
-                .code,
-            Code::io);
-}
-
-TEST(DeriveSevKey, AsksForAKeyBoundToTheMeasurement) {
-  unsigned long number = 0;
-  const auto request = [&number](int, unsigned long asked, void* argument) {
-    number = asked;
-    std::uint64_t response = 0;
-    std::memcpy(&response, static_cast<char*>(argument) + 16, sizeof(response));
-    std::memset(reinterpret_cast<char*>(response) + 32, 0x55, 32);
-    return 0;
-  };
-  EXPECT_EQ(derive_sev_key("/dev/null", request).value().size(), kRootSecretBytes);
-  EXPECT_EQ(number, 0xC0205301UL);
 }
 
 }  // namespace

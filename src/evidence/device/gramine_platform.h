@@ -4,12 +4,10 @@
 #include <string>
 
 #include "base/result.h"
+#include "evidence/device/seal_identity.h"
 #include "evidence/platform.h"
 
 namespace cloister {
-
-/// What a sealed secret is bound to: this very build, or every build of its signer.
-enum class SealIdentity { mrenclave, mrsigner };
 
 struct GramineSettings {
   std::string root = "/dev/attestation";  ///< another one in tests

@@ -1,12 +1,5 @@
 #include "evidence/device/tsm_platform.h"
 
-#include <fcntl.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
-#include <array>
-#include <cstring>
-
 #include "base/mutex.h"
 #include "evidence/device/device_file.h"
 
@@ -14,28 +7,6 @@ namespace cloister {
 namespace {
 
 constexpr std::size_t kTextBytesMax = 64;
-constexpr unsigned long kGetDerivedKey = 0xC0205301;
-constexpr std::uint64_t kBindToPolicyAndMeasurement = 1U << 0 | 1U << 3;
-
-/// struct snp_guest_request_ioctl of the kernel.
-struct GuestRequest {
-  std::uint8_t message_version;
-  std::uint64_t request;
-  std::uint64_t response;
-  std::uint64_t exit_information;
-};
-static_assert(sizeof(GuestRequest) == 32);
-
-/// struct snp_derived_key_req of the kernel.
-struct DerivedKeyRequest {
-  std::uint32_t root_key_select;  ///< 0: the VCEK, which is bound to the chip
-  std::uint32_t reserved;
-  std::uint64_t fields;
-  std::uint32_t vmpl;
-  std::uint32_t guest_svn;
-  std::uint64_t tcb_version;
-};
-static_assert(sizeof(DerivedKeyRequest) == 32);
 
 Result<std::string> read_word(const std::string& path) {
   CLOISTER_ASSIGN(const ByteVector text, read_device_file(path, kTextBytesMax));
@@ -93,32 +64,6 @@ Result<std::unique_ptr<Platform>> make_tsm_platform(const TsmSettings& settings)
   }
   const EvidenceKind kind = provider == "tdx_guest" ? EvidenceKind::tdx : EvidenceKind::snp;
   return std::unique_ptr<Platform>(std::make_unique<TsmPlatform>(settings, kind));
-}
-
-Result<SecretBytes> derive_sev_key(const std::string& device, const IoctlRequest& request) {
-  const int file = ::open(device.c_str(), O_RDWR | O_CLOEXEC);
-  if (file < 0) return Error{Code::not_found, "sev.device"};
-  DerivedKeyRequest asked{};
-  asked.fields = kBindToPolicyAndMeasurement;
-  std::array<std::byte, 64> answer{};  // status, 28 reserved bytes, key
-  GuestRequest message{};
-  message.message_version = 1;
-  message.request = reinterpret_cast<std::uint64_t>(&asked);
-  message.response = reinterpret_cast<std::uint64_t>(answer.data());
-  const int done = request(file, kGetDerivedKey, &message);
-  ::close(file);
-  std::uint32_t status = 0;
-  std::memcpy(&status, answer.data(), sizeof(status));
-  SecretBytes key(copy_of(Bytes(answer).last(kRootSecretBytes)));
-  wipe(answer);
-  if (done != 0 || status != 0) return Error{Code::io, "sev.derive_key"};
-  return key;
-}
-
-Result<SecretBytes> derive_sev_key() {
-  return derive_sev_key("/dev/sev-guest", [](int file, unsigned long number, void* argument) {
-    return ::ioctl(file, number, argument);
-  });
 }
 
 }  // namespace cloister
