@@ -13,7 +13,7 @@
 
 namespace cloister {
 
-inline constexpr std::size_t kLogEntryBytesMax = 1U << 20;
+inline constexpr std::size_t kLogEntryBytesMax = 32U << 20;
 inline constexpr std::uint64_t kLogFileBytesMax = 64U << 20;
 
 /// How far a log had come: kept in the catalogue, it makes a shortened log show.

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <tuple>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "model/model.h"
+
+namespace cloister {
+
+inline constexpr std::size_t kUsageRowsMax = 100'000;
+inline constexpr std::chrono::days kUsageKept{400};
+
+/// What was used: no content, no shapes, no time finer than a day.
+struct UsageAmount {
+  std::uint64_t requests = 0;
+  std::uint64_t compute_us = 0;  ///< microseconds of runs
+  std::uint64_t bytes_in = 0;    ///< of request bodies
+  std::uint64_t bytes_out = 0;   ///< of response bodies
+  bool operator==(const UsageAmount&) const = default;
+};
+
+struct UsageRow {
+  VersionRef version;
+  PrincipalId principal;
+  std::chrono::sys_days day;  ///< UTC
+  UsageAmount amount;
+  bool operator==(const UsageRow&) const = default;
+};
+
+/// Where usage is kept: sealed, by whoever composes the program. Called by one thread at a time.
+class UsageStore {
+ public:
+  virtual ~UsageStore() = default;
+  /// Every entry since the last `restart`, oldest first.
+  virtual std::vector<ByteVector> load() = 0;
+  /// Durable when it returns. Fails: `io`, `unavailable`; the entry may then be kept or not, and
+  /// nothing but `restart` is accepted.
+  virtual Status append(Bytes entry) = 0;
+  /// Replaces all entries by this one, durably. Fails: as `append`.
+  virtual Status restart(Bytes entry) = 0;
+  /// Bytes kept now.
+  virtual std::uint64_t bytes() const = 0;
+};
+
+/// Counts what each principal used of each model version each day. What was recorded since the last
+/// `flush` is lost in a crash; nothing is ever counted twice. Safe from several threads.
+/// Source: docs/usage.md.
+class UsageLedger {
+ public:
+  /// `store` and `clock` must outlive the ledger. Fails: `corrupt`; else as the store does.
+  static Result<std::unique_ptr<UsageLedger>> open(UsageStore& store, const Clock& clock);
+
+  /// In memory; never waits for a disk. Past kUsageRowsMax rows what is new is not counted, and
+  /// `overflowed` says so.
+  void record(const VersionRef& version, const PrincipalId& principal, const UsageAmount& amount);
+  /// Makes durable what was recorded before the call. On failure it stays to be flushed again.
+  /// Fails: as the store does.
+  Status flush();
+
+  /// All that was recorded for models of `owner`, in order of version, principal, day.
+  std::vector<UsageRow> of_owner(const PrincipalId& owner) const;
+  /// All that `principal` used.
+  std::vector<UsageRow> of_principal(const PrincipalId& principal) const;
+  bool overflowed() const;
+
+ private:
+  using Key = std::tuple<VersionRef, PrincipalId, std::chrono::sys_days>;
+  using Rows = std::map<Key, UsageAmount>;
+
+  UsageLedger(UsageStore& store, const Clock& clock) : store_(store), clock_(clock) {}
+  static ByteVector encode(const Rows& rows);
+  static Status add_entry(Bytes entry, Rows& rows);
+  static void add(UsageAmount& to, const UsageAmount& more) noexcept;
+  template <class Wanted>
+  std::vector<UsageRow> select(Wanted wanted) const;
+  Status write(const Rows& pending, const Rows& all) REQUIRES(flush_);
+
+  UsageStore& store_;
+  const Clock& clock_;
+  Mutex flush_;  // one flush at a time; taken before mutex_
+  bool must_restart_ GUARDED_BY(flush_) = false;
+  std::uint64_t summed_bytes_ GUARDED_BY(flush_) = 0;
+  mutable Mutex mutex_;
+  Rows rows_ GUARDED_BY(mutex_);     // all, what is pending included
+  Rows pending_ GUARDED_BY(mutex_);  // not yet durable
+  bool overflowed_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace cloister
