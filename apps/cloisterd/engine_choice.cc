@@ -11,14 +11,12 @@ namespace {
 
 constexpr unsigned kLanesMax = 16;
 
-std::string words_of(const Confinement& confinement) {
-  std::string words = "seccomp";
-  if (confinement.landlock) words += " landlock";
-  if (confinement.own_user) words += " own-user";
-  if (confinement.user_namespace) words += " user-namespace";
-  if (confinement.pid_namespace) words += " pid-namespace";
-  if (confinement.network_namespace) words += " network-namespace";
-  return words;
+/// What a host that permits less than is demanded is told.
+Error too_weak(const ServerConfig& config) {
+  std::string words;
+  for (const std::string& each : config.sandbox_require) words += " " + each;
+  return Error{Code::unavailable, "start.sandbox",
+               Detail("no worker could be started with what \"sandbox_require\" demands:" + words)};
 }
 
 }  // namespace
@@ -42,9 +40,12 @@ Result<EngineChoice> choose_engine(const ServerConfig& config, const Software& s
   SandboxSettings settings;
   settings.program = {software.worker->file.number(), software.library.file.number(), {"1", "1"}};
   settings.lanes = std::min(config.run_threads, kLanesMax);
-  CLOISTER_ASSIGN(auto engine, make_sandbox_engine(settings, clock));
-  std::string sandbox = words_of(engine->in_force());
-  return EngineChoice{std::move(engine), std::move(sandbox)};
+  CLOISTER_ASSIGN(settings.demanded, Confinement::of(config.sandbox_require));
+  auto engine = make_sandbox_engine(settings, clock);
+  if (!engine.ok() && engine.error().code == Code::unavailable) return too_weak(config);
+  if (!engine.ok()) return engine.error();
+  std::string sandbox = engine.value()->in_force().words();
+  return EngineChoice{std::move(engine).value(), std::move(sandbox)};
 }
 
 }  // namespace cloister

@@ -69,7 +69,7 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   }
   if (options.path.empty()) return usage_error("give --dev FOLDER or --config FILE");
   const bool dev = options.mode == Options::Mode::dev;
-  if (!dev && (options.new_token || options.port != 0 || options.isolation != "inline")) {
+  if (!dev && (options.new_token || options.port != 0 || !options.isolation.empty())) {
     return usage_error("--port, --isolation and --new-token go with --dev");
   }
   if (dev && options.create_store) return usage_error("--create-store goes with --config");
@@ -81,7 +81,7 @@ ServerConfig dev_config(const Options& options) {
   config.listen_port = options.port;
   config.store = options.path;
   config.platform = "simulated";
-  config.isolation = options.isolation;
+  if (!options.isolation.empty()) config.isolation = options.isolation;
   config.allow_swap = true;
   return config;
 }

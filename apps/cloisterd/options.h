@@ -15,7 +15,7 @@ struct Options {
   Mode mode = Mode::help;
   std::string path;                  ///< --dev: the folder; --config: the file
   std::uint16_t port = 0;            ///< --dev only; 0 is any free one
-  std::string isolation = "inline";  ///< --dev only
+  std::string isolation;             ///< --dev only; empty: the default
   bool create_store = false;         ///< --config: make the store if its folder is empty
   bool new_token = false;            ///< --dev: print another owner token
 };

@@ -248,9 +248,10 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_TRY(make_first_owner(options, config, *principals));
   CLOISTER_TRY(preload_models(config, residency, clock));
 
-  JobQueue runs(config.run_threads, config.queue_length_max);
-  JobQueue loads(4, config.queue_length_max);
-  JobQueue uploads(1, 16);
+  // The last number: slots for principals who have nothing under way, however long others take.
+  JobQueue runs(config.run_threads, config.queue_length_max, config.run_threads);
+  JobQueue loads(4, config.queue_length_max, 4);
+  JobQueue uploads(1, 16, 1);
   JobQueue control(1, config.queue_length_max);
   JobQueue evidence(1, 32);
   ApiHandler handler({models,

@@ -54,13 +54,16 @@ RequestKind kind_of(RouteKind route) {
   return RequestKind::none;
 }
 
-std::vector<VersionRef> resident_of(const std::vector<VersionRecord>& records,
+std::vector<VersionState> states_of(const std::vector<VersionRecord>& records,
                                     const Models& models) {
-  std::vector<VersionRef> resident;
+  std::vector<VersionState> states;
   for (const VersionRecord& each : records) {
-    if (models.is_resident(each.ref)) resident.push_back(each.ref);
+    const bool quarantined = models.standing(each.ref) == Standing::quarantined;
+    states.push_back(quarantined                     ? VersionState::quarantined
+                     : models.is_resident(each.ref) ? VersionState::loaded
+                                                     : VersionState::stored);
   }
-  return resident;
+  return states;
 }
 
 }  // namespace
@@ -227,7 +230,7 @@ void ApiHandler::enqueue(JobQueue& queue, const ExchangePtr& exchange,
     exchange->body = RequestBody();
     answer(*exchange,
            response.ok() ? std::move(response).value() : ErrorResponse::of(response.error()));
-  });
+  }, exchange->caller ? exchange->caller->id().value : std::string());
   if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
 }
 
@@ -256,10 +259,10 @@ Result<VersionRecord> ApiHandler::find_model(const Exchange& exchange) const {
 
 HttpResponse ApiHandler::list_models(Exchange& exchange) {
   const auto records = parts_.models.list(*exchange.caller);
-  const auto resident = resident_of(records, parts_.models);
+  const auto states = states_of(records, parts_.models);
   const bool index = exchange.route.kind == RouteKind::index;
   return json_response(
-      200, index ? repository_index_json(records, resident) : model_list_json(records, resident));
+      200, index ? repository_index_json(records, states) : model_list_json(records, states));
 }
 
 HttpResponse ApiHandler::describe(Exchange& exchange) {
@@ -273,16 +276,17 @@ HttpResponse ApiHandler::describe(Exchange& exchange) {
 HttpResponse ApiHandler::model_ready(Exchange& exchange) {
   const auto record = find_model(exchange);
   if (!record.ok()) return ErrorResponse::of(record.error());
-  // Every stored version answers: it loads on first use.
+  // Every stored version answers, as it loads on first use, unless its workers keep dying.
+  const bool ready = parts_.models.standing(record.value().ref) != Standing::quarantined;
   std::string json;
   JsonWriter(json)
       .begin_object()
       .key("name")
       .text(exchange.route.name)
       .key("ready")
-      .boolean(true)
+      .boolean(ready)
       .end_object();
-  return json_response(200, std::move(json));
+  return json_response(ready ? 200 : 503, std::move(json));
 }
 
 HttpResponse ApiHandler::attest(Exchange& exchange) {

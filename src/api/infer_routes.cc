@@ -78,7 +78,7 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
       return;
     }
     enqueue(parts_.queues.runs, exchange, &ApiHandler::infer);
-  });
+  }, exchange->caller->id().value);
   if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
 }
 

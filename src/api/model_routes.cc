@@ -46,7 +46,7 @@ HttpResponse ApiHandler::upload(Exchange& exchange) {
   if (!outcome.value().findings.empty())
     return ErrorResponse::of_findings(outcome.value().findings);
   return json_response(outcome.value().created ? 201 : 200,
-                       version_json(*outcome.value().stored, "stored"));
+                       version_json(*outcome.value().stored, VersionState::stored));
 }
 
 HttpResponse ApiHandler::erase(Exchange& exchange) {

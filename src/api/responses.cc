@@ -53,8 +53,22 @@ std::string_view default_text(Code code) {
   return "the server failed";
 }
 
-std::string state_of(const VersionRef& ref, const std::vector<VersionRef>& resident) {
-  return std::find(resident.begin(), resident.end(), ref) != resident.end() ? "loaded" : "stored";
+std::string_view name_of(VersionState state) {
+  switch (state) {
+    case VersionState::loaded: return "loaded";
+    case VersionState::quarantined: return "quarantined";
+    case VersionState::stored: break;
+  }
+  return "stored";
+}
+
+std::string_view reason_of(VersionState state) {
+  switch (state) {
+    case VersionState::loaded: return "";
+    case VersionState::quarantined: return "quarantined: its process kept dying; tried again later";
+    case VersionState::stored: break;
+  }
+  return "stored; loads on first use";
 }
 
 void write_specs(JsonWriter& out, const std::vector<TensorSpec>& specs) {
@@ -138,39 +152,37 @@ std::string server_json(const ServerDescription& server) {
   return json;
 }
 
-std::string version_json(const VersionRecord& record, std::string_view state) {
+std::string version_json(const VersionRecord& record, VersionState state) {
   std::string json;
   JsonWriter out(json);
   out.begin_object().key("name").text(record.ref.model.name);
   out.key("version").text(std::to_string(record.ref.version.value));
   write_facts(out, record);
-  out.key("state").text(state).end_object();
+  out.key("state").text(name_of(state)).end_object();
   return json;
 }
 
 std::string model_list_json(const std::vector<VersionRecord>& records,
-                            const std::vector<VersionRef>& resident) {
+                            const std::vector<VersionState>& states) {
   std::string json;
   JsonWriter out(json);
   out.begin_array();
-  for (const VersionRecord& each : records) {
-    out.raw(version_json(each, state_of(each.ref, resident)));
-  }
+  for (std::size_t i = 0; i < records.size(); ++i) out.raw(version_json(records[i], states[i]));
   out.end_array();
   return json;
 }
 
 std::string repository_index_json(const std::vector<VersionRecord>& records,
-                                  const std::vector<VersionRef>& resident) {
+                                  const std::vector<VersionState>& states) {
   std::string json;
   JsonWriter out(json);
   out.begin_array();
-  for (const VersionRecord& each : records) {
-    const bool loaded = state_of(each.ref, resident) == "loaded";
-    out.begin_object().key("name").text(each.ref.model.name);
-    out.key("version").text(std::to_string(each.ref.version.value));
-    out.key("state").text(loaded ? "READY" : "UNAVAILABLE");
-    out.key("reason").text(loaded ? "" : "stored; loads on first use").end_object();
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const VersionRef& ref = records[i].ref;
+    out.begin_object().key("name").text(ref.model.name);
+    out.key("version").text(std::to_string(ref.version.value));
+    out.key("state").text(states[i] == VersionState::loaded ? "READY" : "UNAVAILABLE");
+    out.key("reason").text(reason_of(states[i])).end_object();
   }
   out.end_array();
   return json;

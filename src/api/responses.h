@@ -33,15 +33,19 @@ class ErrorResponse {
   static HttpResponse of_findings(const std::vector<Finding>& findings);
 };
 
+/// Where a version is; `quarantined`: its workers kept dying, and it is not loaded for a while.
+enum class VersionState { stored, loaded, quarantined };
+
 HttpResponse json_response(int status, std::string json);
 
 /// Bodies of answers; docs/wire-api.md shows each.
 std::string server_json(const ServerDescription& server);
-std::string version_json(const VersionRecord& record, std::string_view state);
+std::string version_json(const VersionRecord& record, VersionState state);
+/// `states`: of each record.
 std::string model_list_json(const std::vector<VersionRecord>& records,
-                            const std::vector<VersionRef>& resident);
+                            const std::vector<VersionState>& states);
 std::string repository_index_json(const std::vector<VersionRecord>& records,
-                                  const std::vector<VersionRef>& resident);
+                                  const std::vector<VersionState>& states);
 /// Model metadata as the Open Inference Protocol has it, ours under `parameters`.
 std::string metadata_json(const VersionRecord& record, const std::vector<VersionNumber>& versions);
 

@@ -45,6 +45,9 @@ void for_each_member(Config& config, Visitor&& visit) {
   visit("tpm_pcrs", config.tpm_pcrs, Any{});
   visit("owner", config.owner, Any{});
   visit("isolation", config.isolation, Choice{{"inline", "process"}});
+  visit("sandbox_require", config.sandbox_require,
+        Choice{{"seccomp", "limits", "landlock", "own-user", "user-namespace", "pid-namespace",
+                "network-namespace"}});
   visit("anchor", config.anchor, Choice{{"none"}});
   visit("integrity", config.integrity, Choice{{"tags", "full"}});
   visit("allow_swap", config.allow_swap, Any{});
@@ -101,6 +104,18 @@ class FieldReader {
       expected += (expected.empty() ? "\"" : " or \"") + std::string(each) + "\"";
     }
     return wrong(key_, expected);
+  }
+  Status read(std::vector<std::string>& field, const Choice& choice) const {
+    if (!value_.is_array() || value_.items().size() > choice.values.size()) {
+      return wrong(key_, "a list of texts, each once at most");
+    }
+    field.clear();
+    for (const JsonValue& item : value_.items()) {
+      std::string each;
+      CLOISTER_TRY(FieldReader(key_, item).read(each, choice));
+      field.push_back(std::move(each));
+    }
+    return Done{};
   }
   template <class Unsigned>
   Status read(Unsigned& field, Range range) const {

@@ -42,7 +42,9 @@ struct ServerConfig {
   std::string tpm_device = "/dev/tpmrm0";  ///< or "swtpm:path=FILE", "swtpm:host=HOST,port=N"
   std::set<std::uint32_t> tpm_pcrs{0, 1, 2, 3, 4, 5, 6, 7};  ///< what a TPM's secret is bound to
   std::optional<FirstOwner> owner;
-  std::string isolation = "inline";
+  std::string isolation = "process";
+  /// What must confine the workers, or the server does not start: words as in `/v2`.
+  std::vector<std::string> sandbox_require;
   std::string anchor = "none";
   std::string integrity = "tags";  ///< "tags" or "full"
   bool allow_swap = false;

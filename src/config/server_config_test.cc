@@ -36,6 +36,10 @@ TEST(ParseServerConfig, RefusesValuesOutOfRangeAndOfOtherTypes) {
             R"("run_threads": expected a whole number from 1 to 64)");
   EXPECT_EQ(refusal_of(R"({"store":"/s","isolation":"none"})"),
             R"("isolation": expected "inline" or "process")");
+  EXPECT_EQ(refusal_of(R"({"store":"/s","sandbox_require":["landlock","magic"]})").find(
+                R"("sandbox_require": expected "seccomp" or)"),
+            0U);
+  EXPECT_NE(refusal_of(R"({"store":"/s","sandbox_require":"landlock"})"), "accepted");
   EXPECT_EQ(refusal_of(R"({"store":"/s","allow_swap":1})"),
             R"("allow_swap": expected true or false)");
   EXPECT_NE(refusal_of(R"({"store":"/s","names":[]})"), "accepted");
@@ -50,7 +54,8 @@ TEST(CanonicalText, SurvivesParsingAgain) {
   const auto config = parse_server_config(
       R"({"listen_port":0,"store":"/s","names":["a.example","::1"],"integrity":"full",
           "owner":{"name":"clinic","key_sha256":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
-          "preload":[{"owner":"clinic","model":"m","version":3}],"memory_budget_bytes":1048576})");
+          "preload":[{"owner":"clinic","model":"m","version":3}],
+          "sandbox_require":["landlock","pid-namespace"],"memory_budget_bytes":1048576})");
   ASSERT_TRUE(config.ok());
   const std::string text = canonical_text(config.value());
   const auto again = parse_server_config(text);

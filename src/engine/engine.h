@@ -31,6 +31,9 @@ struct EngineModel {
   /// Where the runtime writes the optimised graph, weights inside, as an ONNX file; empty: nowhere.
   /// What is found there is as trustworthy as the process that wrote it.
   std::string write_optimised_to;
+  /// Whose failures these are: a model whose workers keep dying is not started for a while.
+  /// Nothing: failures are not remembered.
+  std::optional<VersionRef> version;
 };
 
 /// Ends a run from another thread: set once, never cleared.
@@ -69,14 +72,24 @@ class LoadedModel {
   virtual ~LoadedModel() = default;
   /// Runs once. `inputs` have passed check_inputs and are read in place, without a copy;
   /// `outputs` are names of the signature, empty for all of them.
-  /// Fails: `internal` when the runtime fails (its text in the Detail, without tensor content);
-  /// `deadline`; `unavailable` when cancelled.
+  /// Fails: `invalid` when the runtime finds a fault in these inputs' values and has run this model
+  /// on others; `internal` when it fails otherwise (its text in the Detail, without tensor
+  /// content); `deadline`; `unavailable` when cancelled.
   virtual Result<std::unique_ptr<RunOutputs>> run(const std::vector<NamedTensorView>& inputs,
                                                   const std::vector<std::string>& outputs,
                                                   RunControl& control) = 0;
   /// Memory that it takes beside the weights it was given, in bytes, measured lately; 0 where the
   /// engine cannot tell.
   virtual std::uint64_t overhead_bytes() const noexcept { return 0; }
+  /// How often what runs it died or had to be ended since it was loaded.
+  virtual std::uint64_t deaths() const noexcept { return 0; }
+};
+
+/// How a version's workers have done lately.
+enum class Standing {
+  well,
+  restarting,   ///< one died; another starts after a short pause
+  quarantined,  ///< they kept dying; none is started for minutes
 };
 
 /// Makes models runnable. Two implementations: engine/ort in this process, and sandbox/ through a
@@ -86,6 +99,7 @@ class Engine {
   virtual ~Engine() = default;
   /// Fails: `internal` when the runtime refuses the model; `unavailable` when memory is short.
   virtual Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) = 0;
+  virtual Standing standing(const VersionRef&) const { return Standing::well; }
 };
 
 }  // namespace cloister

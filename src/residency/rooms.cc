@@ -242,7 +242,8 @@ Status Residency::Rooms::open_and_load(Held& held, const VersionRef& ref) const 
   CLOISTER_ASSIGN(held.model,
                   engine_.load({.bundle = &held.opened.bundle,
                                 .weights = held.opened.weights.bytes(),
-                                .weights_file = held.opened.weights.file()}));
+                                .weights_file = held.opened.weights.file(),
+                                .version = ref}));
   return Done{};
 }
 

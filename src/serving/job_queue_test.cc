@@ -27,6 +27,51 @@ TEST(JobQueue, RefusesPastItsBoundAndAfterStop) {
   EXPECT_EQ(queue.push([] {}).error().code, Code::unavailable);
 }
 
+TEST(JobQueue, RefusesMoreThanHalfItsRoomToOnePrincipal) {
+  JobQueue queue(1, 4);
+  std::promise<void> go;
+  const std::shared_future<void> gone = go.get_future().share();
+  std::promise<void> started;
+  ASSERT_TRUE(queue.push([&started, gone] {
+    started.set_value();
+    gone.wait();
+  }, "greedy").ok());
+  started.get_future().wait();
+  EXPECT_TRUE(queue.push([] {}, "greedy").ok());
+  EXPECT_TRUE(queue.push([] {}, "greedy").ok());
+  EXPECT_EQ(queue.push([] {}, "greedy").error().code, Code::busy);
+  EXPECT_TRUE(queue.push([] {}, "other").ok());
+  EXPECT_TRUE(queue.push([] {}).ok());
+  go.set_value();
+}
+
+TEST(JobQueue, LetsPrincipalsTakeTurns) {
+  std::string seen;
+  std::promise<void> go;
+  std::promise<void> last;
+  JobQueue queue(1, 100);
+  ASSERT_TRUE(queue.push([&go] { go.get_future().wait(); }, "a").ok());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(queue.push([&seen] { seen += 'a'; }, "a").ok());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(queue.push([&seen] { seen += 'b'; }, "b").ok());
+  ASSERT_TRUE(queue.push([&last] { last.set_value(); }, "b").ok());
+  go.set_value();
+  last.get_future().wait();
+  EXPECT_EQ(seen, "bababa");
+}
+
+TEST(JobQueue, KeepsASlotForThosePrincipalsWhoHaveNone) {
+  JobQueue queue(1, 100, 1);
+  std::promise<void> go;
+  std::promise<void> served;
+  ASSERT_TRUE(queue.push([&go] { go.get_future().wait(); }, "slow").ok());
+  std::atomic<bool> second{false};
+  ASSERT_TRUE(queue.push([&second] { second = true; }, "slow").ok());
+  ASSERT_TRUE(queue.push([&served] { served.set_value(); }, "quick").ok());
+  served.get_future().wait();
+  EXPECT_FALSE(second);
+  go.set_value();
+}
+
 TEST(JobQueue, DropsWaitingJobsAndFinishesRunningOnesWhenItStops) {
   std::atomic<bool> finished{false};
   std::atomic<bool> waited{false};

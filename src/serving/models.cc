@@ -136,14 +136,18 @@ Result<UploadOutcome> Models::upload(const Caller& caller, const VersionRef& ref
   model.memory = PrivateMemory();
   report(ref, ModelChange::sealed, model.size, since);
 
-  CLOISTER_TRY(try_out(*staged));
+  CLOISTER_ASSIGN(std::vector<Finding> findings, try_out(*staged));
+  if (!findings.empty()) {
+    report(ref, ModelChange::refused, model.size, since);
+    return UploadOutcome{std::nullopt, false, std::move(findings)};
+  }
   const VersionRecord stored = staged->record();
   CLOISTER_TRY(parts_.vault.commit(std::move(staged)));
   report(ref, ModelChange::stored, stored.stored_bytes, since);
   return UploadOutcome{stored, true, {}};
 }
 
-Status Models::try_out(const StagedVersion& staged) const {
+Result<std::vector<Finding>> Models::try_out(const StagedVersion& staged) const {
   CLOISTER_ASSIGN(const OpenedModel opened, staged.open());
   EngineModel model;
   model.bundle = &opened.bundle;
@@ -154,19 +158,23 @@ Status Models::try_out(const StagedVersion& staged) const {
     return Error{Code::refused, "models.trial", loaded.error().detail};
   }
   if (!loaded.ok()) return loaded.error();
-  if (!settings_.trial_run) return Done{};
+  std::vector<Finding> findings;
+  if (!settings_.trial_run) return findings;
   std::vector<PrivateMemory> storage;
   const auto inputs = zero_inputs(opened.bundle.signature, storage);
-  if (!inputs.ok()) return Done{};
+  if (!inputs.ok()) return findings;
   RunControl control(parts_.clock.steady() + settings_.trial_time_max);
   const auto ran = loaded.value()->run(inputs.value(), {}, control);
   // Zeros need not make sense to a model, so a failed run is no reason to refuse it; a run that
-  // does not end is.
+  // does not end, or that ends its process, is.
   if (!ran.ok() && ran.error().code == Code::deadline) {
-    return Error{Code::refused, "models.trial",
-                 Detail("one run on zeros did not end within the time allowed at upload")};
+    findings.push_back({"trial-time", "one run on zeros",
+                        "it must end within the time allowed at upload"});
+  } else if (loaded.value()->deaths() > 0) {
+    findings.push_back({"trial-death", "one run on zeros",
+                        "it must not end the process that runs it, nor exceed its memory"});
   }
-  return Done{};
+  return findings;
 }
 
 Result<Inference> Models::infer(const VersionRecord& record,

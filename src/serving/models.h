@@ -99,11 +99,14 @@ class Models {
   /// Waits until `record`'s model is in memory. Fails as Residency::acquire does.
   Status await(const VersionRecord& record, SteadyTime deadline);
   bool is_resident(const VersionRef& ref) const;
+  /// Whether the version's workers died lately; then it is not loaded for a while.
+  Standing standing(const VersionRef& ref) const { return parts_.engine.standing(ref); }
   /// Erases for good. Fails: `denied`, `not_found`, `io`.
   Result<Erasure> erase(const Caller& caller, const VersionRecord& record);
 
  private:
-  Status try_out(const StagedVersion& staged) const;
+  /// Loads and perhaps runs it once: why it is refused, or nothing.
+  Result<std::vector<Finding>> try_out(const StagedVersion& staged) const;
   Result<UploadOutcome> compare_with_stored(const VersionRecord& stored,
                                             const ModelDigest& sha256) const;
 

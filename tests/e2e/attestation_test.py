@@ -44,7 +44,7 @@ class AttestationRoute(ServerCase):
         self.assertIn(hashlib.sha256(spki).digest(), claims)
         self.assertIn(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)), claims)
         self.assertIn(hashlib.sha256(body["configuration"].encode()).digest(), claims)
-        self.assertEqual(json.loads(body["configuration"])["isolation"], "inline")
+        self.assertEqual(json.loads(body["configuration"])["isolation"], "process")
         self.assertEqual(answer.headers["Cache-Control"], "no-store")
 
     def test_answers_every_connection_with_its_own_binding(self):

@@ -67,7 +67,7 @@ class Telemetry(unittest.TestCase):
     def test_runtime_in_use_has_no_uploader(self):
         library = ROOT / "build" / "onnxruntime" / "lib" / "libonnxruntime.so.1.27.0"
         with tempfile.TemporaryDirectory() as folder:
-            with Server(PROGRAMS, folder) as server:
+            with Server(PROGRAMS, folder, ("--isolation", "inline")) as server:
                 maps = pathlib.Path(f"/proc/{server.process.pid}/maps").read_text()
                 # The copy that was checked runs, from memory that nobody can change.
                 self.assertRegex(maps, r"r-xp \S+ \S+ \S+ +/memfd:cloister")

@@ -29,6 +29,7 @@ using OrtLogSink = void (*)(void*, int, const char*, const char*, const char*, c
 
 inline constexpr std::uint32_t kOrtAbiVersion = 24;
 inline constexpr int kOrtSeverityFatal = 4;
+inline constexpr int kOrtInvalidArgument = 2;
 inline constexpr int kOrtOptimiseNothing = 0;
 inline constexpr int kOrtOptimiseAll = 99;
 inline constexpr int kOrtExecuteInOrder = 0;
@@ -41,7 +42,8 @@ using OrtUnused = void (*[count])();
 
 /// The function table. The number beside a group is the place of its first entry.
 struct OrtFunctions {
-  OrtUnused<2> unused_0;
+  OrtUnused<1> unused_0;
+  int (*error_code)(const OrtStatus*);  // 1
   const char* (*error_message)(const OrtStatus*);  // 2
   OrtUnused<1> unused_3;
   OrtOutcome (*create_env_with_sink)(OrtLogSink, void* context, int severity, const char* id,

@@ -12,6 +12,7 @@ namespace {
 #define CLOISTER_SAME_PLACE(ours, theirs)                                              \
   static_assert(offsetof(OrtFunctions, ours) == offsetof(OrtApi, theirs), "place of " #theirs)
 
+CLOISTER_SAME_PLACE(error_code, GetErrorCode);
 CLOISTER_SAME_PLACE(error_message, GetErrorMessage);
 CLOISTER_SAME_PLACE(create_env_with_sink, CreateEnvWithCustomLogger);
 CLOISTER_SAME_PLACE(create_session, CreateSession);

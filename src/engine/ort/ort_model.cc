@@ -26,6 +26,22 @@ class OrtOutputs final : public RunOutputs {
   std::vector<NamedTensorView> tensors_;
 };
 
+/// Inputs of the same names, types and shapes that are all zero, or empty texts, in `memory`.
+std::vector<NamedTensorView> zeros_like(const std::vector<NamedTensorView>& inputs,
+                                        std::vector<ByteVector>& memory) {
+  std::vector<NamedTensorView> zeros = inputs;
+  for (NamedTensorView& each : zeros) {
+    std::size_t size = each.tensor.data.size();
+    if (each.tensor.type == DType::bytes) {
+      const auto count = element_count(each.tensor.shape);
+      size = count.ok() ? 4 * static_cast<std::size_t>(count.value()) : 0;  // lengths alone
+    }
+    memory.emplace_back(size);
+    each.tensor.data = memory.back();
+  }
+  return zeros;
+}
+
 /// What the runtime writes during a run: null until then, released whatever happens.
 class RawOutputs {
  public:
@@ -162,6 +178,24 @@ Result<std::unique_ptr<LoadedModel>> OrtModel::load(std::shared_ptr<const OrtRun
 Result<std::unique_ptr<RunOutputs>> OrtModel::run(const std::vector<NamedTensorView>& inputs,
                                                   const std::vector<std::string>& outputs,
                                                   RunControl& control) {
+  auto ran = run_once(inputs, outputs, control);
+  if (ran.ok()) {
+    answered_.store(true, std::memory_order_relaxed);
+    return ran;
+  }
+  if (ran.error().code != Code::invalid || answered_.load(std::memory_order_relaxed)) return ran;
+  // A model that fails whatever it is given is at fault itself: zeros of the same shapes tell.
+  std::vector<ByteVector> memory;
+  if (run_once(zeros_like(inputs, memory), outputs, control).ok()) {
+    answered_.store(true, std::memory_order_relaxed);
+    return ran;
+  }
+  return Error{Code::internal, ran.error().where, ran.error().detail};
+}
+
+Result<std::unique_ptr<RunOutputs>> OrtModel::run_once(const std::vector<NamedTensorView>& inputs,
+                                                       const std::vector<std::string>& outputs,
+                                                       RunControl& control) {
   const OrtFunctions& functions = runtime_->functions();
   std::vector<OrtInput> values;
   std::vector<const OrtValue*> value_pointers;
@@ -187,7 +221,7 @@ Result<std::unique_ptr<RunOutputs>> OrtModel::run(const std::vector<NamedTensorV
   Status ran = runtime_->settle(
       functions.run(session_.get(), options.get(), input_names.data(), value_pointers.data(),
                     value_pointers.size(), output_names.data(), output_names.size(), raw.data()),
-      "ort.run");
+      "ort.run", Code::invalid);
   const RunWatchdog::Watch::Verdict verdict = watch.verdict();
   if (!ran.ok() && verdict == RunWatchdog::Watch::Verdict::late) {
     return Error{Code::deadline, "ort.run"};

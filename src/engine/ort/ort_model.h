@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -29,6 +30,10 @@ class OrtModel final : public LoadedModel {
   OrtModel(std::shared_ptr<const OrtRuntime> runtime, RunWatchdog& watchdog,
            const Signature& signature);
   Status bind_weights(OrtSessionOptions& options, const EngineModel& model);
+  /// As `run`; `invalid` is the runtime's own judgement.
+  Result<std::unique_ptr<RunOutputs>> run_once(const std::vector<NamedTensorView>& inputs,
+                                               const std::vector<std::string>& outputs,
+                                               RunControl& control);
 
   std::shared_ptr<const OrtRuntime> runtime_;
   RunWatchdog& watchdog_;
@@ -36,6 +41,7 @@ class OrtModel final : public LoadedModel {
   std::vector<OrtInput> weights_;  // outlive the session, which reads them in place
   OrtOwned<OrtSession> session_;
   std::uint64_t overhead_bytes_ = 0;
+  std::atomic<bool> answered_{false};  // some inputs led to an answer
 };
 
 }  // namespace cloister

@@ -70,13 +70,14 @@ OrtRuntime::~OrtRuntime() {
   functions_->release_env(env_);
 }
 
-Status OrtRuntime::settle(OrtOutcome outcome, Place where) const {
+Status OrtRuntime::settle(OrtOutcome outcome, Place where, Code invalid_argument) const {
   if (outcome == nullptr) return Done{};
+  const bool invalid = functions_->error_code(outcome) == kOrtInvalidArgument;
   const char* const text = functions_->error_message(outcome);
   std::string detail;
   if (text != nullptr) detail.assign(text, ::strnlen(text, kErrorTextMax));
   functions_->release_status(outcome);
-  return Error{Code::internal, where, Detail(std::move(detail))};
+  return Error{invalid ? invalid_argument : Code::internal, where, Detail(std::move(detail))};
 }
 
 }  // namespace cloister

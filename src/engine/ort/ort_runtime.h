@@ -30,8 +30,9 @@ class OrtRuntime {
   const OrtEnv* env() const noexcept { return env_; }
   const OrtMemoryInfo* memory() const noexcept { return memory_; }
 
-  /// Releases `outcome`. Fails: `internal`; the Detail is the runtime's text, to 1,000 bytes.
-  Status settle(OrtOutcome outcome, Place where) const;
+  /// Releases `outcome`. Fails: `internal`, or `invalid_argument` where that is the runtime's own
+  /// word for it; the Detail is the runtime's text, to 1,000 bytes.
+  Status settle(OrtOutcome outcome, Place where, Code invalid_argument = Code::internal) const;
 
   /// Calls `make`, which yields an object through its last parameter, and takes ownership.
   template <class T, class Make>

@@ -4,18 +4,26 @@
 
 namespace cloister {
 
-Status FailureBook::may_start(std::size_t model) {
+Standing FailureBook::standing(const VersionRef& version) const {
   const MutexLock lock(mutex_);
-  const auto found = records_.find(model);
-  if (found == records_.end()) return Done{};
-  if (clock_.steady() >= found->second.not_before) return Done{};
-  const bool quarantined = found->second.deaths >= settings_.deaths_max;
-  return Error{Code::unavailable, "sandbox.restart",
-               Detail(quarantined ? "the model's process kept dying; it is not started for a while"
-                                  : "the model's process died; it will be started again shortly")};
+  const auto found = records_.find(version);
+  if (found == records_.end() || clock_.steady() >= found->second.not_before) return Standing::well;
+  return found->second.deaths >= settings_.deaths_max ? Standing::quarantined
+                                                      : Standing::restarting;
 }
 
-void FailureBook::died(std::size_t model) {
+Status FailureBook::may_start(const std::optional<VersionRef>& version) const {
+  const Standing now = version ? standing(*version) : Standing::well;
+  if (now == Standing::well) return Done{};
+  return Error{Code::unavailable, "sandbox.restart",
+               Detail(now == Standing::quarantined
+                          ? "the model's process kept dying; it is not started for a while"
+                          : "the model's process died; it will be started again shortly")};
+}
+
+void FailureBook::died(const std::optional<VersionRef>& version) {
+  if (!version) return;
+  const VersionRef& model = *version;
   const MutexLock lock(mutex_);
   const SteadyTime now = clock_.steady();
   if (records_.size() >= kRecordsMax && !records_.contains(model)) {

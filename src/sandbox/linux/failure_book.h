@@ -9,16 +9,17 @@
 
 namespace cloister {
 
-/// Remembers which models' workers died: after each death a pause that doubles, after too many a
+/// Remembers which versions' workers died: after each death a pause that doubles, after too many a
 /// quarantine. Safe from several threads.
 class FailureBook {
  public:
   FailureBook(const SandboxSettings& settings, const Clock& clock)
       : settings_(settings), clock_(clock) {}
 
-  /// Whether a worker may be started for `model` now. Fails: `unavailable`.
-  Status may_start(std::size_t model);
-  void died(std::size_t model);
+  /// Whether a worker may be started for `version` now: always for none. Fails: `unavailable`.
+  Status may_start(const std::optional<VersionRef>& version) const;
+  void died(const std::optional<VersionRef>& version);
+  Standing standing(const VersionRef& version) const;
 
  private:
   struct Record {
@@ -30,8 +31,8 @@ class FailureBook {
 
   const SandboxSettings& settings_;
   const Clock& clock_;
-  Mutex mutex_;
-  std::map<std::size_t, Record> records_ GUARDED_BY(mutex_);
+  mutable Mutex mutex_;
+  std::map<VersionRef, Record> records_ GUARDED_BY(mutex_);
 };
 
 }  // namespace cloister

@@ -14,6 +14,14 @@ constexpr int kSpins = 400;  // looks at the word before sleeping: small models 
 // Data of one request that a lane keeps for the next; more is given back after it.
 constexpr std::uint64_t kLaneKeeps = 8ULL << 20;
 
+Error died() {
+  return Error{Code::internal, "sandbox.died", Detail("the model's process died of this")};
+}
+Error lied() {
+  return Error{Code::internal, "sandbox.lied",
+               Detail("the model's process broke the rules and was ended")};
+}
+
 /// Outputs in memory of this process, wiped when it goes.
 class CopiedOutputs final : public RunOutputs, public Lane::OutputMemory {
  public:
@@ -50,12 +58,12 @@ Status LiveWorker::load(const ModelFiles& files) {
   const Status replied = await_reply(first, 1, limit, std::chrono::milliseconds(0));
   if (!replied.ok()) {
     return Error{replied.error().code == Code::deadline ? Code::unavailable : Code::internal,
-                 "sandbox.load"};
+                 "sandbox.load", replied.error().detail};
   }
   NoMemory nothing;
   const auto reply = first.read_reply(1, {}, nothing);
   if (reply.ok()) return Done{};
-  if (reply.error().code == Code::corrupt) return fault(Error{Code::internal, "sandbox.lied"});
+  if (reply.error().code == Code::corrupt) return fault(lied());
   return Error{Code::internal, "sandbox.load", reply.error().detail};
 }
 
@@ -105,15 +113,15 @@ Status LiveWorker::await_reply(const Lane& lane, std::uint32_t turn, const RunCo
     const std::uint32_t now = word.load(std::memory_order_acquire);
     if (now == turn) return Done{};
     // Only one value may stand there meanwhile; a worker that writes others would keep us busy.
-    if (now != turn - 1) return fault(Error{Code::internal, "sandbox.turn"});
+    if (now != turn - 1) return fault(lied());
     if (spins-- > 0) {
       __builtin_ia32_pause();
       continue;
     }
     wait_on_word(word, turn - 1, kLookEvery);
     if (word.load(std::memory_order_acquire) != turn - 1) continue;
-    if (!process_.alive()) return fault(Error{Code::internal, "sandbox.died"});
-    if (broken()) return Error{Code::internal, "sandbox.died"};
+    if (!process_.alive()) return fault(died());
+    if (broken()) return died();
     const SteadyTime time = clock_.steady();
     if (end_by && time >= *end_by) {
       return fault(Error{late ? Code::deadline : Code::unavailable, "sandbox.overdue"});
@@ -146,7 +154,7 @@ Result<std::unique_ptr<RunOutputs>> LiveWorker::run(std::size_t index,
     discard(slot.file.number(), kLaneDataOffset, settings_.lane_bytes - kLaneDataOffset);
   }
   if (!reply.ok()) {
-    if (reply.error().code == Code::corrupt) return fault(Error{Code::internal, "sandbox.lied"});
+    if (reply.error().code == Code::corrupt) return fault(lied());
     return reply.error();
   }
   copied->set(std::move(reply).value());

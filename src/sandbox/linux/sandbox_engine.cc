@@ -1,8 +1,6 @@
 #include "sandbox/linux/sandbox_engine.h"
 
 #include <algorithm>
-#include <functional>
-#include <string_view>
 #include <utility>
 
 #include "base/mutex.h"
@@ -33,8 +31,11 @@ struct Shared {
 
 class SandboxModel final : public LoadedModel {
  public:
-  SandboxModel(Shared& shared, ModelFiles files, const Signature& signature, std::size_t name)
-      : shared_(shared), files_(std::move(files)), signature_(signature), name_(name) {}
+  SandboxModel(Shared& shared, ModelFiles files, const EngineModel& model)
+      : shared_(shared),
+        files_(std::move(files)),
+        signature_(model.bundle->signature),
+        version_(model.version) {}
 
   /// Starts the first worker, at load, where a refusal of the runtime's is the answer.
   Status start() {
@@ -56,6 +57,9 @@ class SandboxModel final : public LoadedModel {
   std::uint64_t overhead_bytes() const noexcept override {
     return overhead_bytes_.load(std::memory_order_relaxed);
   }
+  std::uint64_t deaths() const noexcept override {
+    return deaths_.load(std::memory_order_relaxed);
+  }
 
  private:
   struct LaneUse {
@@ -64,15 +68,20 @@ class SandboxModel final : public LoadedModel {
   };
 
   Result<std::shared_ptr<LiveWorker>> new_worker() {
-    CLOISTER_TRY(shared_.failures.may_start(name_));
+    CLOISTER_TRY(shared_.failures.may_start(version_));
     CLOISTER_ASSIGN(WorkerProcess process, shared_.spares.take());
     auto worker = std::make_shared<LiveWorker>(std::move(process), signature_, shared_.settings,
                                                shared_.clock);
     Status loaded = worker->load(files_);
     shared_.spares.refill();
     if (loaded.ok()) return worker;
-    if (worker->broken()) shared_.failures.died(name_);
+    if (worker->broken()) count_death();
     return loaded.error();
+  }
+
+  void count_death() {
+    ++deaths_;
+    shared_.failures.died(version_);
   }
 
   void install(std::shared_ptr<LiveWorker> worker) REQUIRES(mutex_) {
@@ -89,7 +98,7 @@ class SandboxModel final : public LoadedModel {
       {
         const MutexLock lock(mutex_);
         if (worker_ && !worker_->alive()) {
-          if (!worker_->broken()) shared_.failures.died(name_);
+          if (!worker_->broken()) count_death();
           dead = std::move(worker_);  // reaped outside the lock
           worker_ = nullptr;
         }
@@ -125,7 +134,7 @@ class SandboxModel final : public LoadedModel {
     const MutexLock lock(mutex_);
     if (worker_ != use.worker) return;  // another call saw it die
     if (broke) {
-      shared_.failures.died(name_);
+      count_death();
       worker_ = nullptr;  // `use` keeps it: it is reaped after the lock
     } else {
       free_.push_back(use.lane);
@@ -141,8 +150,9 @@ class SandboxModel final : public LoadedModel {
   Shared& shared_;
   const ModelFiles files_;
   const Signature& signature_;
-  const std::size_t name_;
+  const std::optional<VersionRef> version_;
   std::atomic<std::uint64_t> overhead_bytes_{0};
+  std::atomic<std::uint64_t> deaths_{0};
   Mutex mutex_;
   Signal freed_;
   std::shared_ptr<LiveWorker> worker_ GUARDED_BY(mutex_);
@@ -151,15 +161,8 @@ class SandboxModel final : public LoadedModel {
   std::uint64_t runs_ GUARDED_BY(mutex_) = 0;
 };
 
-/// A model's files, and the name under which its failures are counted.
-struct NamedFiles {
+Result<ModelFiles> files_of(const EngineModel& model) {
   ModelFiles files;
-  std::size_t name = 0;
-};
-
-Result<NamedFiles> files_of(const EngineModel& model) {
-  NamedFiles named;
-  ModelFiles& files = named.files;
   const ByteVector bundle = encode_bundle(*model.bundle);
   CLOISTER_ASSIGN(files.bundle, make_memory_file(bundle));
   files.bundle_bytes = bundle.size();
@@ -173,8 +176,7 @@ Result<NamedFiles> files_of(const EngineModel& model) {
   }
   files.form = model.form;
   files.prepack = model.prepack;
-  named.name = std::hash<std::string_view>{}(text_of(Bytes(bundle)));
-  return named;
+  return files;
 }
 
 class LinuxSandboxEngine final : public SandboxEngine {
@@ -190,31 +192,30 @@ class LinuxSandboxEngine final : public SandboxEngine {
   }
 
   const Confinement& in_force() const noexcept override { return in_force_; }
+  Standing standing(const VersionRef& version) const override {
+    return shared_.failures.standing(version);
+  }
 
   Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {
-    CLOISTER_ASSIGN(NamedFiles files, files_of(model));
-    auto loaded = std::make_unique<SandboxModel>(shared_, std::move(files.files),
-                                                 model.bundle->signature, files.name);
+    CLOISTER_ASSIGN(ModelFiles files, files_of(model));
+    auto loaded = std::make_unique<SandboxModel>(shared_, std::move(files), model);
     CLOISTER_TRY(loaded->start());
     return std::unique_ptr<LoadedModel>(std::move(loaded));
   }
 
   Result<PrivateMemory> optimise(const EngineModel& model) override {
-    CLOISTER_ASSIGN(NamedFiles files, files_of(model));
-    CLOISTER_TRY(shared_.failures.may_start(files.name));
+    CLOISTER_ASSIGN(ModelFiles files, files_of(model));
     CLOISTER_ASSIGN(const Descriptor output, make_growing_file());
-    files.files.optimised = output.number();
-    files.files.optimised_max =
-        2 * (files.files.bundle_bytes + files.files.weights_bytes) + kOptimisedSlack;
+    files.optimised = output.number();
+    files.optimised_max =
+        2 * (files.bundle_bytes + files.weights_bytes) + kOptimisedSlack;
     {
       CLOISTER_ASSIGN(WorkerProcess process, shared_.spares.take());
       LiveWorker worker(std::move(process), model.bundle->signature, shared_.settings,
                         shared_.clock);
-      Status loaded = worker.load(files.files);
-      if (worker.broken()) shared_.failures.died(files.name);
-      CLOISTER_TRY(std::move(loaded));
+      CLOISTER_TRY(worker.load(files));
     }  // the worker is gone before what it wrote is looked at
-    return read_growing_file(output.number(), files.files.optimised_max);
+    return read_growing_file(output.number(), files.optimised_max);
   }
 
  private:

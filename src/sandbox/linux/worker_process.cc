@@ -12,10 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <string_view>
 
 #include "sandbox/linux/socket.h"
 
@@ -30,6 +32,17 @@ constexpr uid_t kUsers = 0x0100'0000;
 constexpr std::size_t kStackBytes = 64U << 10;
 constexpr rlim_t kFilesMax = 64;
 
+struct Word {
+  std::string_view text;
+  bool Confinement::*member;
+};
+constexpr std::array<Word, 5> kWords{{{"landlock", &Confinement::landlock},
+                                      {"own-user", &Confinement::own_user},
+                                      {"user-namespace", &Confinement::user_namespace},
+                                      {"pid-namespace", &Confinement::pid_namespace},
+                                      {"network-namespace", &Confinement::network_namespace}}};
+constexpr std::array<std::string_view, 2> kAlways{"seccomp", "limits"};
+
 /// Everything the child needs, made before it exists: it shares this memory and may not allocate.
 struct ChildPlan {
   int socket;
@@ -41,24 +54,30 @@ struct ChildPlan {
   char* const* environment;
 };
 
-void place_descriptor(int from, int to) {
-  if (::dup2(from, to) < 0) ::_exit(127);
+int duplicate_above(int number) {
+  const long copy = ::syscall(SYS_fcntl, number, F_DUPFD, kAbove);
+  if (copy < 0) ::_exit(127);
+  return static_cast<int>(copy);
 }
 
-// Runs in the child, on the parent's memory, until it executes. Library functions that keep state
-// of the process (setuid and the like) are called as bare system calls for that reason.
+void place_descriptor(int from, int to) {
+  if (::syscall(SYS_dup2, from, to) < 0) ::_exit(127);
+}
+
+// Runs in the child, on the parent's memory but with descriptors of its own, until it executes.
+// Everything is a bare system call: library functions keep state of the process (setuid and the
+// like), and sanitizers keep a picture of its descriptors, both of which are the parent's.
 int run_child(void* argument) {
   const auto& plan = *static_cast<const ChildPlan*>(argument);
-  const int socket = ::fcntl(plan.socket, F_DUPFD, kAbove);
-  const int library = ::fcntl(plan.library, F_DUPFD, kAbove);
-  const int program = ::fcntl(plan.program, F_DUPFD, kAbove);
-  const int nowhere = ::fcntl(plan.nowhere, F_DUPFD, kAbove);
-  if (socket < 0 || library < 0 || program < 0 || nowhere < 0) ::_exit(127);
+  const int socket = duplicate_above(plan.socket);
+  const int library = duplicate_above(plan.library);
+  const int program = duplicate_above(plan.program);
+  const int nowhere = duplicate_above(plan.nowhere);
   for (int number = 0; number <= 2; ++number) place_descriptor(nowhere, number);
   place_descriptor(socket, kWorkerSocket);
   place_descriptor(library, kWorkerLibrary);
   place_descriptor(program, kProgram);
-  ::fcntl(kProgram, F_SETFD, FD_CLOEXEC);
+  ::syscall(SYS_fcntl, kProgram, F_SETFD, FD_CLOEXEC);
   ::syscall(SYS_close_range, kProgram + 1, ~0U, 0);
   if (plan.user != 0) {
     if (::syscall(SYS_setgroups, 0, nullptr) != 0 ||
@@ -69,8 +88,8 @@ int run_child(void* argument) {
   }
   const rlimit none{0, 0};
   const rlimit files{kFilesMax, kFilesMax};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ||
+  if (::syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ||
       ::syscall(SYS_prlimit64, 0, RLIMIT_CORE, &none, nullptr) != 0 ||
       ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &files, nullptr) != 0) {
     ::_exit(127);
@@ -107,12 +126,33 @@ uid_t next_user() {
 }  // namespace
 
 bool Confinement::covers(const Confinement& demanded) const noexcept {
-  return (own_user || !demanded.own_user) && (user_namespace || !demanded.user_namespace) &&
-         (pid_namespace || !demanded.pid_namespace) &&
-         (network_namespace || !demanded.network_namespace) && (landlock || !demanded.landlock);
+  return std::ranges::all_of(kWords, [&](const Word& each) {
+    return this->*each.member || !(demanded.*each.member);
+  });
 }
 
-Result<WorkerProcess> WorkerProcess::start(const WorkerProgram& program) {
+std::string Confinement::words() const {
+  std::string text(kAlways[0]);
+  text += " " + std::string(kAlways[1]);
+  for (const Word& each : kWords) {
+    if (this->*each.member) text += " " + std::string(each.text);
+  }
+  return text;
+}
+
+Result<Confinement> Confinement::of(std::span<const std::string> words) {
+  Confinement confinement;
+  for (const std::string& word : words) {
+    if (std::ranges::find(kAlways, word) != kAlways.end()) continue;
+    const auto found = std::ranges::find(kWords, word, &Word::text);
+    if (found == kWords.end()) return Error{Code::invalid, "sandbox.word"};
+    confinement.*found->member = true;
+  }
+  return confinement;
+}
+
+Result<WorkerProcess> WorkerProcess::start(const WorkerProgram& program,
+                                           const Confinement& demanded) {
   CLOISTER_ASSIGN(auto ends, make_socket_pair());
   const Descriptor nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!nowhere.open()) return Error{Code::io, "sandbox.null"};
@@ -136,7 +176,10 @@ Result<WorkerProcess> WorkerProcess::start(const WorkerProgram& program) {
                                       {true, 0},
                                       {false, 0}}};
   for (const Way& way : kWays) {
-    if (way.user && !root) continue;
+    const bool named = way.namespaces != 0;
+    const bool user_namespace = (way.namespaces & CLONE_NEWUSER) != 0;
+    const Confinement confinement{way.user, user_namespace, named, named, demanded.landlock};
+    if ((way.user && !root) || !confinement.covers(demanded)) continue;
     ChildPlan attempt = plan;
     attempt.user = way.user ? next_user() : 0;
     const Child child = clone_child(attempt, way.namespaces);
@@ -145,8 +188,8 @@ Result<WorkerProcess> WorkerProcess::start(const WorkerProgram& program) {
     worker.process_ = Descriptor(child.process);
     worker.pid_ = child.pid;
     worker.socket_ = std::move(ends.first);
-    worker.confinement_ = {way.user, (way.namespaces & CLONE_NEWUSER) != 0, way.namespaces != 0,
-                           way.namespaces != 0, false};
+    worker.confinement_ = confinement;
+    worker.confinement_.landlock = false;  // until it says so
     // Having executed it lives; a child that could not become what was planned is gone by now.
     if (worker.alive()) return worker;
     ends.first = std::move(worker.socket_);

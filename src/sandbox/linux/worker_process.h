@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,10 @@ struct Confinement {
   bool landlock = false;           ///< may open no file, even before the filter is set
   /// Whether everything that `demanded` asks for is here.
   bool covers(const Confinement& demanded) const noexcept;
+  /// What is in force, in words joined by blanks: "seccomp limits landlock own-user ...".
+  std::string words() const;
+  /// What such words stand for; "seccomp" and "limits" are always there. Fails: `invalid`.
+  static Result<Confinement> of(std::span<const std::string> words);
 };
 
 /// What a worker is started from: sealed memory files, so that what runs is what was hashed.
@@ -35,9 +40,10 @@ inline constexpr int kWorkerLibrary = 4;
 class WorkerProcess {
  public:
   WorkerProcess() = default;
-  /// Starts one with as much confinement as the host permits; `in_force` says which. The calling
-  /// thread must outlive it. Fails: `io`, `unavailable` (no more processes).
-  static Result<WorkerProcess> start(const WorkerProgram& program);
+  /// Starts one with as much confinement as the host permits, but no less than `demanded` (Landlock
+  /// aside, which the worker sets itself); `in_force` says which. The calling thread must outlive
+  /// it. Fails: `io`, `unavailable` (no more processes, or the host permits less).
+  static Result<WorkerProcess> start(const WorkerProgram& program, const Confinement& demanded);
   WorkerProcess(WorkerProcess&& other) noexcept = default;
   WorkerProcess& operator=(WorkerProcess&& other) noexcept;
   ~WorkerProcess();
