@@ -179,10 +179,19 @@ TEST_F(HostileWorkerTest, IsQuarantinedWhenItKeepsDying) {
   settings.deaths_max = 3;
   const auto engine = make_sandbox_engine(settings, clock_).value();
   const EngineExample example = told_to("abort");
-  const auto model = loaded(*engine, example);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(run(*model, "abort").error().code, Code::internal);
+  EngineModel description{&example.bundle, std::as_bytes(std::span(example.weights))};
+  description.version = VersionRef{{{"owner"}, "bad"}, {1}};
+  const auto model = engine->load(description).value();
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(model->deaths(), i);
+    EXPECT_NE(engine->standing(*description.version), Standing::quarantined);
+    EXPECT_EQ(run(*model, "abort").error().code, Code::internal);
+  }
   EXPECT_EQ(run(*model, "abort").error().code, Code::unavailable);
-  EXPECT_EQ(engine->load({&example.bundle, {}}).error().code, Code::unavailable);
+  EXPECT_EQ(engine->standing(*description.version), Standing::quarantined);
+  EXPECT_EQ(engine->load(description).error().code, Code::unavailable);
+  description.version->version.value = 2;
+  EXPECT_TRUE(engine->load(description).ok()) << "another version is not to blame";
   const EngineExample other = told_to("honest");
   EXPECT_TRUE(run(*loaded(*engine, other), "honest").ok());
 }
@@ -195,6 +204,7 @@ TEST_F(SandboxTest, RefusesSettingsOutOfRangeAndProgramsThatDoNotStart) {
   EXPECT_EQ(make_sandbox_engine(settings, clock_).error().code, Code::unavailable);
   settings = settings_of(program_);
   settings.program.library = program_.file.number();  // no library
+  EXPECT_FALSE(Confinement::of(std::vector<std::string>{"magic"}).ok());
   EXPECT_EQ(make_sandbox_engine(settings, clock_).error().code, Code::unavailable);
 }
 
@@ -203,6 +213,9 @@ TEST_F(SandboxTest, SaysWhatIsInForceAndRefusesLess) {
   Confinement demanded = engine->in_force();
   EXPECT_TRUE(demanded.landlock);
   EXPECT_TRUE(demanded.covers(demanded));
+  const std::vector<std::string> words = {"limits", "landlock"};
+  EXPECT_TRUE(demanded.covers(Confinement::of(words).value()));
+  EXPECT_TRUE(demanded.words().starts_with("seccomp limits landlock")) << demanded.words();
   demanded.own_user = true;
   demanded.user_namespace = true;  // never both
   EXPECT_FALSE(engine->in_force().covers(demanded));
@@ -263,6 +276,33 @@ TEST_F(SandboxTest, ReadsLentWeightsInPlace) {
   lent.bytes()[255] = std::byte{0};  // the top of the last float: 64 becomes almost nothing
   const auto second = model->run({x.view()}, {"y"}, control).value();
   EXPECT_EQ(floats_of(second->tensors()[0].tensor)[63], 10.0F) << "the weights were copied";
+}
+
+TEST_F(SandboxTest, TellsAFaultOfTheInputsFromOneOfTheModel) {
+  const auto engine = honest();
+  EngineExample example = weighted_example();
+  OnnxGraph graph;
+  graph.nodes = {onnx_node("Gather", {"w", "x"}, {"y"})};
+  graph.initializers = {onnx_weight("w", OnnxType::f32, {64}, 0, 256)};
+  graph.inputs = {onnx_value("x", OnnxType::i64, {1})};
+  graph.outputs = {onnx_value("y", OnnxType::f32, {1})};
+  example.bundle.graph = onnx_model(graph);
+  example.bundle.signature.inputs = {spec_of("x", DType::i64, {1})};
+  example.bundle.signature.outputs = {spec_of("y", DType::f32, {1})};
+  const auto index = [](std::int64_t place) {
+    return HeldTensor{"x", DType::i64, {1}, copy_of(std::as_bytes(std::span(&place, 1)))};
+  };
+  const auto model = loaded(*engine, example);
+  RunControl control;
+  const HeldTensor outside = index(64);
+  const auto refused = model->run({outside.view()}, {}, control);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::invalid);
+  EXPECT_NE(DetailForTest::text(refused.error()).find("Gather"), std::string::npos);
+  const HeldTensor inside = index(63);
+  const auto answer = model->run({inside.view()}, {}, control).value();
+  EXPECT_EQ(floats_of(answer->tensors()[0].tensor), std::vector<float>{64});
+  EXPECT_EQ(model->deaths(), 0U);
 }
 
 TEST_F(SandboxTest, OptimisesIntoAFile) {

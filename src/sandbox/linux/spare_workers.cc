@@ -17,7 +17,8 @@ SpareWorkers::~SpareWorkers() {
 }
 
 Result<WorkerProcess> SpareWorkers::start() const {
-  CLOISTER_ASSIGN(WorkerProcess worker, WorkerProcess::start(settings_.program, settings_.demanded));
+  CLOISTER_ASSIGN(WorkerProcess worker,
+                  WorkerProcess::start(settings_.program, settings_.demanded));
   ReadyMessage ready;
   CLOISTER_TRY(receive_message(worker.socket(), std::as_writable_bytes(std::span(&ready, 1)),
                                settings_.start_time_max));
