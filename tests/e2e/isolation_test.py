@@ -79,7 +79,8 @@ class Isolation(unittest.TestCase):
     def test_refuses_to_run_weaker_than_the_configuration_demands(self):
         config = self.folder / "cloister.json"
         config.write_text(json.dumps({
-            "store": str(self.folder / "store"), "listen_port": 0, "allow_swap": True,
+            "store": str(self.folder / "store"), "listen_port": 0, "platform": "simulated",
+            "allow_swap": True,
             "sandbox_require": ["own-user", "user-namespace"]}))  # there is never a need for both
         errors = self.refused(PROGRAMS / "cloisterd", "--config", config, "--create-store")
         self.assertIn('"sandbox_require" demands: own-user user-namespace', errors)
