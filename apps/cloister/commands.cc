@@ -55,11 +55,11 @@ Outcome attest(const Options& options, Tools& tools) {
   if (options.json && judged) print_line(verdict_json(access.verdict));
   if (!access.session) return access.outcome;
   if (options.json) return Outcome::done;
-  print_text(printable(verdict_text(access.verdict)));
+  if (!options.print_pin) print_text(printable(verdict_text(access.verdict)));
   if (access.verdict.pubkey_hash) {
-    print_line("curl --insecure --pinnedpubkey sha256//" +
-               base64_encode(*access.verdict.pubkey_hash) + " " + printable(options.server) +
-               "/v2");
+    const std::string pin = "sha256//" + base64_encode(*access.verdict.pubkey_hash);
+    print_line(options.print_pin ? pin : "curl --insecure --pinnedpubkey " + pin + " " +
+                                             printable(options.server) + "/v2");
   }
   return Outcome::done;
 }
@@ -190,6 +190,7 @@ Outcome run_command(const Options& options, Tools& tools) {
     case Command::erase: return erase(options, tools);
     case Command::new_token: return new_token(options, tools);
     case Command::revoke_tokens: return revoke_tokens(options, tools);
+    case Command::proxy: return run_proxy(options, tools);
     case Command::new_policy: print_text(policy_template()); return Outcome::done;
   }
   return Outcome::usage;

@@ -12,6 +12,9 @@ Outcome run_command(const Options& options, Tools& tools);
 /// The command `infer`.
 Outcome run_infer(const Options& options, Tools& tools);
 
+/// The command `proxy`: serves until SIGINT or SIGTERM.
+Outcome run_proxy(const Options& options, Tools& tools);
+
 /// `attest --evidence`: judges recorded evidence without any connection. Prints the verdict; ends
 /// with not_verified unless it is accepted.
 Outcome judge_recorded(const Options& options, Tools& tools);

@@ -25,6 +25,7 @@ std::string text_member(const JsonValue& object, std::string_view name) {
 Outcome outcome_of(Code code) {
   switch (code) {
     case Code::unavailable:
+    case Code::busy:
     case Code::deadline: return Outcome::unreachable;
     case Code::unverified: return Outcome::not_verified;
     case Code::refused: return Outcome::refused;
@@ -34,10 +35,14 @@ Outcome outcome_of(Code code) {
 
 }  // namespace
 
-Outcome ConsoleReport::failed(const Error& error) {
+std::string ConsoleReport::text_of(const Error& error) {
   const std::string& detail = error.detail.reveal(DetailToken());
-  complain(detail.empty() ? std::string(name_of(error.code)) + " (at " + error.where.text + ")"
-                          : detail);
+  if (!detail.empty()) return detail;
+  return std::string(name_of(error.code)) + " (at " + error.where.text + ")";
+}
+
+Outcome ConsoleReport::failed(const Error& error) {
+  complain(text_of(error));
   return outcome_of(error.code);
 }
 

@@ -19,6 +19,8 @@ class ConsoleReport {
  public:
   /// Says on standard error what failed, and returns what to end with.
   static Outcome failed(const Error& error);
+  /// What failed, in words for the person who asked.
+  static std::string text_of(const Error& error);
 };
 
 /// Says `text` on standard error, and returns Outcome::usage.

@@ -73,6 +73,7 @@ class Commands {
     erase->add_option("MODEL", options_.model, "Its name")->required();
     erase->add_option("VERSION", options_.version, "Its number, never used again")->required();
     add_token();
+    add_proxy();
     CLI::App* policy = app_.add_subcommand("policy", "Make a policy file");
     policy->fallthrough();
     policy->require_subcommand(1);
@@ -95,6 +96,8 @@ class Commands {
         ->type_name("TIME");
     attest->add_option("--nonce", options_.nonce, "What a recorded TPM quote should hold")
         ->type_name("HEX");
+    attest->add_flag("--print-pin", options_.print_pin,
+                     "Print nothing but the pin for curl --pinnedpubkey");
     attest->footer("Prints the pin for `curl --pinnedpubkey`, too.\n"
                    "Example: cloister attest --evidence td.quote --endorsements FOLDER --json");
   }
@@ -137,6 +140,24 @@ class Commands {
     add(*token, "revoke", "Revoke all tokens of a principal", Command::revoke_tokens)
         ->add_option("PRINCIPAL", options_.principal, "Whose tokens")
         ->required();
+  }
+
+  void add_proxy() {
+    CLI::App* proxy = add(app_, "proxy", "Let programs on this machine use the server unchanged",
+                          Command::proxy);
+    proxy->add_option("--listen", options_.listen,
+                      "127.0.0.1:PORT (0: any free one), [::1]:PORT, or unix:PATH")
+        ->type_name("ADDRESS")
+        ->capture_default_str();
+    proxy->add_flag("--add-token", options_.add_token,
+                    "Send your token with every request that brings none of its own:\n"
+                    "whoever may connect here then acts in your name");
+    proxy->footer(
+        "Verifies the server at the start and again for every connection to it, then forwards\n"
+        "the paths below /v2 over plain HTTP. Web pages are refused. A Unix socket is for its\n"
+        "owner alone; a port is for every user of this machine.\n"
+        "Example: cloister proxy --server https://host.example --policy policy.json\n"
+        "  then:  curl http://127.0.0.1:8000/v2 -H \"Authorization: Bearer $CLOISTER_TOKEN\"");
   }
 
   CLI::App& app_;

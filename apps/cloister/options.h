@@ -9,7 +9,8 @@
 namespace cloister {
 
 enum class Command {
-  attest, upload, models, infer, load, unload, erase, new_token, revoke_tokens, new_policy
+  attest, upload, models, infer, load, unload, erase, new_token, revoke_tokens, new_policy,
+  proxy
 };
 
 /// What the person asked for. Names and paths as given, unchecked.
@@ -32,6 +33,9 @@ struct Options {
   unsigned days = 30;
   std::string evidence;        ///< attest: recorded evidence, a file or a folder
   std::string at, nonce;       ///< attest: judge at this time; what a TPM quote should hold
+  bool print_pin = false;      ///< attest: print the pin alone
+  std::string listen = "127.0.0.1:8000";  ///< proxy
+  bool add_token = false;                 ///< proxy
 };
 
 /// The options; or, where there is nothing to do (help, a wrong command line), what to end with.

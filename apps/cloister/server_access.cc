@@ -21,7 +21,14 @@ ByteVector read_standard_input() {
   return text;
 }
 
-/// The token from where the options say, without the blanks around it.
+ServerAccess failed(const Error& error) {
+  ServerAccess access;
+  access.outcome = ConsoleReport::failed(error);
+  return access;
+}
+
+}  // namespace
+
 Result<SecretBytes> read_token(const Options& options, const Tools& tools) {
   ByteVector text;
   if (options.token_file == "-") {
@@ -47,12 +54,6 @@ Result<SecretBytes> read_token(const Options& options, const Tools& tools) {
   return token;
 }
 
-ServerAccess failed(const Error& error) {
-  ServerAccess access;
-  access.outcome = ConsoleReport::failed(error);
-  return access;
-}
-
 void say_refusal(const Verdict& verdict, const Options& options) {
   std::fputs("cloister: the server is not verified; no token and no data was sent to it\n", stderr);
   std::fputs(printable(verdict_text(verdict)).c_str(), stderr);
@@ -61,8 +62,6 @@ void say_refusal(const Verdict& verdict, const Options& options) {
                "add --allow-simulation\n", stderr);
   }
 }
-
-}  // namespace
 
 Result<TrustSettings> trust_settings(const Options& options) {
   TrustSettings trust;
@@ -109,7 +108,7 @@ ServerAccess open_server(const Options& options, Tools& tools, TokenUse token_us
     access.outcome = Outcome::not_verified;
     return access;
   }
-  access.session->use_token(std::move(token));
+  access.session->use_token(std::make_shared<const SecretBytes>(std::move(token)));
   return access;
 }
 

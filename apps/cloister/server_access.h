@@ -30,6 +30,13 @@ enum class TokenUse { required, none };
 /// The policy and the endorsements that the options name. Fails: as reading the files does.
 Result<TrustSettings> trust_settings(const Options& options);
 
+/// The token from where the options say, without the blanks around it. Fails: `unauthenticated`
+/// where there is none, as reading the file does.
+Result<SecretBytes> read_token(const Options& options, const Tools& tools);
+
+/// Says on standard error why the server is refused.
+void say_refusal(const Verdict& verdict, const Options& options);
+
 /// Connects and verifies; with a token, only after the verdict.
 ServerAccess open_server(const Options& options, Tools& tools, TokenUse token_use);
 

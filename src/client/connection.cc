@@ -3,8 +3,73 @@
 #include <algorithm>
 #include <charconv>
 #include <system_error>
+#include <utility>
 
 namespace cloister {
+namespace {
+
+constexpr std::size_t kPieceBytes = 1U << 20;
+
+/// A ClientBody in pieces, which tells its progress.
+class GivenBody final : public BodySource {
+ public:
+  GivenBody(const ClientBody& body, std::uint64_t size) : body_(body), size_(size) {}
+
+  std::optional<std::uint64_t> size() const noexcept override { return size_; }
+  Result<Bytes> next() override {
+    if (at_ > 0 && body_.progress) body_.progress(at_, size_);
+    const std::size_t count = std::min<std::uint64_t>(size_ - at_, kPieceBytes);
+    const std::uint64_t from = std::exchange(at_, at_ + count);
+    if (count == 0 || body_.file == nullptr) return body_.memory.subspan(from, count);
+    piece_.resize(count);
+    CLOISTER_TRY(body_.file->read_at(from, piece_));
+    return Bytes(piece_);
+  }
+
+ private:
+  const ClientBody& body_;
+  const std::uint64_t size_;
+  std::uint64_t at_ = 0;
+  ByteVector piece_;
+};
+
+class AnswerInMemory final : public AnswerSink {
+ public:
+  explicit AnswerInMemory(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}
+
+  Status begin(ClientResponse head, std::optional<std::uint64_t> body_bytes) override {
+    if (body_bytes.value_or(0) > bytes_max_) return too_large();
+    response = std::move(head);
+    return Done{};
+  }
+  Status take(Bytes piece) override {
+    if (piece.size() > bytes_max_ - response.body.size()) return too_large();
+    response.body += text_of(piece);
+    return Done{};
+  }
+
+  ClientResponse response;
+
+ private:
+  static Error too_large() { return {Code::too_large, "client.answer"}; }
+
+  const std::uint64_t bytes_max_;
+};
+
+}  // namespace
+
+Result<ClientResponse> answer_in_memory(
+    const ClientBody& body, std::uint64_t answer_bytes_max,
+    const std::function<Status(BodySource&, AnswerSink&)>& exchange) {
+  std::uint64_t size = body.memory.size();
+  if (body.file != nullptr) {
+    CLOISTER_ASSIGN(size, body.file->size());
+  }
+  GivenBody source(body, size);
+  AnswerInMemory sink(answer_bytes_max);
+  CLOISTER_TRY(exchange(source, sink));
+  return std::move(sink.response);
+}
 
 std::optional<std::string_view> ClientResponse::header(std::string_view name) const noexcept {
   for (const ClientHeader& each : headers) {

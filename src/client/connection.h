@@ -56,6 +56,27 @@ struct ClientResponse {
   std::optional<std::string_view> header(std::string_view name) const noexcept;
 };
 
+/// Where the bytes of a request's body come from, piece by piece.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  /// How many bytes will come in all; nothing where that is not known: they are sent in chunks.
+  virtual std::optional<std::uint64_t> size() const noexcept = 0;
+  /// The next piece, good until the next call; an empty one at the end. Called only once the
+  /// server wants the body, and again only when the piece before was sent. Fails: as it does.
+  virtual Result<Bytes> next() = 0;
+};
+
+/// Where an answer goes as it comes. What fails here ends the exchange with that failure.
+class AnswerSink {
+ public:
+  virtual ~AnswerSink() = default;
+  /// Once, before any piece. `head` has no body yet; `body_bytes`: how many bytes will be taken,
+  /// nothing where the server does not say.
+  virtual Status begin(ClientResponse head, std::optional<std::uint64_t> body_bytes) = 0;
+  virtual Status take(Bytes piece) = 0;
+};
+
 struct ConnectionSettings {
   std::chrono::seconds connect_time_max{15};  ///< for one address, handshake included
   std::chrono::seconds stall_time_max{330};   ///< without a byte either way
@@ -70,14 +91,26 @@ class Connection {
   virtual const ByteVector& peer_certificate() const noexcept = 0;
   /// RFC 9266: the same at both ends of this connection and nowhere else.
   virtual const std::array<std::byte, 32>& tls_exporter() const noexcept = 0;
-  /// Sends one request and reads its answer. With a body past kUnaskedBytesMax, waits for the
-  /// server's agreement (100-continue) before sending any of it, and takes an early refusal for
-  /// the answer.
-  /// Fails: `unavailable` (the connection broke or stalled), `too_large` for an answer past
-  /// `answer_bytes_max`, `corrupt` for one that is no HTTP, `io` where the file cannot be read.
-  virtual Result<ClientResponse> exchange(const ClientRequest& request, const ClientBody& body,
-                                          std::uint64_t answer_bytes_max) = 0;
+  /// Sends one request and hands its answer on as it comes. `body` may be null. Where more than
+  /// kUnaskedBytesMax bytes or an unknown number of them follow, waits for the server's agreement
+  /// (100-continue) before sending any, and takes an early refusal for the answer.
+  /// Fails: `unavailable` (the connection broke or stalled), `corrupt` for an answer that is no
+  /// HTTP, as `body` and `sink` do.
+  virtual Status stream(const ClientRequest& request, BodySource* body, AnswerSink& sink) = 0;
+  /// Whether another request may follow: nothing failed, both ends keep the connection, and as
+  /// far as can be seen without asking the server is still there.
+  virtual bool reusable() const noexcept = 0;
+  /// Breaks the connection; an exchange under way on another thread fails. From any thread, while
+  /// the connection lives.
+  virtual void cancel() noexcept = 0;
 };
+
+/// Runs `exchange`, a call of some `stream`, with `body` for its source, and returns the whole
+/// answer. Fails: as `exchange` does; `too_large` for an answer past `answer_bytes_max`, `io` where
+/// the body's file cannot be read.
+Result<ClientResponse> answer_in_memory(
+    const ClientBody& body, std::uint64_t answer_bytes_max,
+    const std::function<Status(BodySource& body, AnswerSink& sink)>& exchange);
 
 /// Connects, with the handshake done and no application byte sent. The caller ignores SIGPIPE.
 /// Fails: `unavailable`, the Detail says why. Implemented by client/tls.

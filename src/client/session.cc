@@ -24,7 +24,14 @@ Result<Verdict> fresh_verdict(Connection& connection, const TrustSettings& trust
   CLOISTER_TRY(entropy.fill(nonce));
   const ClientRequest request{"GET", "/v2/attestation?nonce=" + base64url_encode(nonce), {}};
   CLOISTER_ASSIGN(const ClientResponse response,
-                  connection.exchange(request, {}, kAttestationBytesMax));
+                  answer_in_memory({}, kAttestationBytesMax,
+                                   [&](BodySource& body, AnswerSink& sink) {
+                                     return connection.stream(request, &body, sink);
+                                   }));
+  if (response.status == 429) {
+    return Error{Code::busy, "client.attestation",
+                 Detail("the server is asked for evidence too often: try again in a second")};
+  }
   if (response.status != 200) {
     return Error{Code::unavailable, "client.attestation",
                  Detail("the server does not attest itself now (status " +
@@ -43,23 +50,42 @@ Result<OpenedSession> ClientSession::open(const ServerUrl& url, const TrustSetti
   opened.verdict = verify_certificate(connection->peer_certificate(), trust.endorsements,
                                       trust.policy, clock.utc());
   if (!opened.verdict.accepted()) return opened;
+  const auto certificate_end = opened.verdict.expires;
   CLOISTER_ASSIGN(opened.verdict, fresh_verdict(*connection, trust, clock, entropy));
+  if (certificate_end && (!opened.verdict.expires || *certificate_end < *opened.verdict.expires)) {
+    opened.verdict.expires = certificate_end;
+  }
   if (!opened.verdict.accepted()) return opened;
-  opened.session.reset(new ClientSession(std::move(connection)));
+  opened.session.reset(
+      new ClientSession(std::move(connection), opened.verdict.expires, clock));
   return opened;
 }
 
-Result<ClientResponse> ClientSession::send(ClientRequest request, const ClientBody& body) {
-  if (!token_.empty()) {
+bool ClientSession::usable() const noexcept { return !expired() && connection_->reusable(); }
+
+Status ClientSession::stream(ClientRequest request, BodySource* body, AnswerSink& sink) {
+  if (expired()) {
+    return Error{Code::unverified, "client.expired",
+                 Detail("the server was verified too long ago: its evidence has expired")};
+  }
+  const bool brings_its_own = std::ranges::any_of(
+      request.headers, [](const ClientHeader& each) { return each.name == "authorization"; });
+  if (token_ != nullptr && !token_->empty() && !brings_its_own) {
     std::string value = "Bearer ";
-    value += text_of(token_.reveal(RevealToken()));
+    value += text_of(token_->reveal(RevealToken()));
     request.headers.push_back({"authorization", std::move(value)});
   }
-  auto response = connection_->exchange(request, body, kAnswerBytesMax);
-  if (!token_.empty()) {
-    wipe(std::as_writable_bytes(std::span(request.headers.back().value)));
+  const Status sent = connection_->stream(request, body, sink);
+  for (ClientHeader& each : request.headers) {
+    if (each.name == "authorization") wipe(std::as_writable_bytes(std::span(each.value)));
   }
-  return response;
+  return sent;
+}
+
+Result<ClientResponse> ClientSession::send(ClientRequest request, const ClientBody& body) {
+  return answer_in_memory(body, kAnswerBytesMax, [&](BodySource& source, AnswerSink& sink) {
+    return stream(std::move(request), &source, sink);
+  });
 }
 
 Result<ClientResponse> ClientSession::upload(const std::string& model, const std::string& version,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,16 +28,26 @@ class ClientSession {
  public:
   /// Connects, judges the certificate's evidence before any application byte is sent, then asks
   /// on the same connection for fresh evidence over a nonce and the channel, and judges that.
-  /// Fails: `unavailable` where the server cannot be reached; `corrupt` where it does not answer
-  /// as one of ours does. A refusal is no failure: it is in the verdict.
+  /// `clock` must outlive the session: the verdict is used until it expires and no longer.
+  /// Fails: `unavailable` where the server cannot be reached; `busy` where it attests too often to
+  /// answer now; `corrupt` where it does not answer as one of ours does. A refusal is no failure:
+  /// it is in the verdict.
   static Result<OpenedSession> open(const ServerUrl& url, const TrustSettings& trust,
                                     const Clock& clock, Entropy& entropy);
 
-  /// Sent with every request from now on, as a bearer token.
-  void use_token(SecretBytes token) noexcept { token_ = std::move(token); }
+  /// Sent as a bearer token with every request from now on that brings no authorization of its
+  /// own. May be null.
+  void use_token(std::shared_ptr<const SecretBytes> token) noexcept { token_ = std::move(token); }
 
-  /// Fails as Connection::exchange does; an error answer of the server is no failure here.
+  /// Fails as Connection::exchange does, and with `unverified` once the verdict has expired: then
+  /// open another session. An error answer of the server is no failure here.
   Result<ClientResponse> send(ClientRequest request, const ClientBody& body = {});
+  /// The same, in pieces both ways; `body` may be null. Fails: as Connection::stream too.
+  Status stream(ClientRequest request, BodySource* body, AnswerSink& sink);
+  /// Whether another request may be sent: the connection is there and the verdict still good.
+  bool usable() const noexcept;
+  /// Breaks the connection, from any thread.
+  void cancel() noexcept { connection_->cancel(); }
 
   /// Uploads a model: its SHA-256 first, then its bytes, which the server compares. The progress
   /// of `body` is told of sending alone.
@@ -44,11 +55,15 @@ class ClientSession {
                                 const ClientBody& body);
 
  private:
-  explicit ClientSession(std::unique_ptr<Connection> connection) noexcept
-      : connection_(std::move(connection)) {}
+  ClientSession(std::unique_ptr<Connection> connection, std::optional<UtcSeconds> expires,
+                const Clock& clock) noexcept
+      : connection_(std::move(connection)), expires_(expires), clock_(clock) {}
+  bool expired() const noexcept { return expires_ && clock_.utc() >= *expires_; }
 
   std::unique_ptr<Connection> connection_;
-  SecretBytes token_;
+  std::optional<UtcSeconds> expires_;
+  const Clock& clock_;
+  std::shared_ptr<const SecretBytes> token_;
 };
 
 /// What came of opening a session: why it was accepted or refused, and the session if it was.

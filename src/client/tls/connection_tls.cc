@@ -9,24 +9,21 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
+#include <array>
+#include <atomic>
+#include <charconv>
 #include <optional>
 #include <utility>
 
 #include "client/connection.h"
+#include "client/tls/answer_reader.h"
 #include "client/tls/request_text.h"
 #include "secret/secret_bytes.h"
 
 namespace cloister {
 namespace {
 
-namespace http = boost::beast::http;
-using AnswerParser = http::response_parser<http::string_body>;
-
 constexpr std::size_t kReadBytes = 64 * 1024;
-constexpr std::size_t kSendBytes = 1U << 20;
-constexpr std::uint32_t kAnswerHeadMax = 64 * 1024;
 constexpr std::string_view kExporterLabel = "EXPORTER-Channel-Binding";
 
 template <auto kFree>
@@ -157,30 +154,49 @@ class TlsConnection final : public Connection {
   const ByteVector& peer_certificate() const noexcept override { return certificate_; }
   const std::array<std::byte, 32>& tls_exporter() const noexcept override { return exporter_; }
 
-  Result<ClientResponse> exchange(const ClientRequest& request, const ClientBody& body,
-                                  std::uint64_t answer_bytes_max) override {
-    CLOISTER_ASSIGN(const std::uint64_t size, body_size(body));
+  Status stream(const ClientRequest& request, BodySource* body, AnswerSink& sink) override {
+    const bool was_reusable = std::exchange(reusable_, false);
+    if (!was_reusable) return unavailable("the connection is used up");
+    const auto size = body == nullptr ? std::optional<std::uint64_t>(0) : body->size();
     CLOISTER_ASSIGN(std::string head, request_text(request, host_, size));
     const Status sent = write(bytes_of(head));
     wipe(std::as_writable_bytes(std::span(head)));
     CLOISTER_TRY(sent);
-    if (size > kUnaskedBytesMax) {
-      CLOISTER_ASSIGN(ClientResponse first, read_answer(answer_bytes_max));
-      if (first.status != 100) return first;
+    const bool to_head = request.method == "HEAD";
+    if (size.value_or(kUnaskedBytesMax + 1) > kUnaskedBytesMax) {
+      CLOISTER_ASSIGN(const Answered first, read_answer(sink, to_head));
+      if (first.status >= 200) return Done{};
+      if (first.status != 100) return Error{Code::corrupt, "client.interim_answer"};
     }
     // A server that refuses half-way answers and closes: its answer counts, not the broken pipe.
-    const Status written = write_body(body, size);
-    if (!written.ok() && written.error().code != Code::unavailable) return written.error();
-    CLOISTER_ASSIGN(ClientResponse answer, read_answer(answer_bytes_max));
-    if (answer.status < 200) return Error{Code::corrupt, "client.interim_answer"};
-    return answer;
+    bool whole = true;
+    if (body != nullptr && size != std::uint64_t{0}) {
+      CLOISTER_ASSIGN(whole, write_body(*body, size));
+    }
+    CLOISTER_ASSIGN(const Answered last, read_answer(sink, to_head));
+    if (last.status < 200) return Error{Code::corrupt, "client.interim_answer"};
+    reusable_ = whole && last.keeps_alive && received_.empty();
+    return Done{};
+  }
+
+  bool reusable() const noexcept override {
+    if (!reusable_ || cancelled_) return false;
+    // Nothing was asked: whatever there is to read, an end included, ends this connection's use.
+    std::byte one;
+    return recv(socket_.get(), &one, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           (errno == EAGAIN || errno == EWOULDBLOCK);
+  }
+
+  void cancel() noexcept override {
+    cancelled_ = true;
+    shutdown(socket_.get(), SHUT_RDWR);
   }
 
  private:
-  static Result<std::uint64_t> body_size(const ClientBody& body) {
-    if (body.file != nullptr) return body.file->size();
-    return body.memory.size();
-  }
+  struct Answered {
+    int status;
+    bool keeps_alive;
+  };
 
   Status write(Bytes bytes) {
     while (!bytes.empty()) {
@@ -194,22 +210,30 @@ class TlsConnection final : public Connection {
     return Done{};
   }
 
-  Status write_body(const ClientBody& body, std::uint64_t size) {
-    ByteVector piece(body.file == nullptr ? 0 : std::min<std::uint64_t>(size, kSendBytes));
-    for (std::uint64_t at = 0; at < size;) {
-      const std::uint64_t count = std::min<std::uint64_t>(size - at, kSendBytes);
-      Bytes next;
-      if (body.file == nullptr) {
-        next = body.memory.subspan(at, count);
-      } else {
-        CLOISTER_TRY(body.file->read_at(at, MutableBytes(piece).first(count)));
-        next = Bytes(piece).first(count);
-      }
-      CLOISTER_TRY(write(next));
-      at += count;
-      if (body.progress) body.progress(at, size);
+  /// False where the connection breaks. Fails: as `body` does, and `io` where it gives another
+  /// number of bytes than it said.
+  Result<bool> write_body(BodySource& body, std::optional<std::uint64_t> size) {
+    std::uint64_t sent = 0;
+    while (true) {
+      CLOISTER_ASSIGN(const Bytes piece, body.next());
+      if (size && piece.size() > *size - sent) return Error{Code::io, "client.body.size"};
+      if (piece.empty()) break;
+      sent += piece.size();
+      if (!write_piece(piece, !size).ok()) return false;
     }
-    return Done{};
+    if (size) return sent == *size ? Result<bool>(true) : Error{Code::io, "client.body.size"};
+    return write(bytes_of("0\r\n\r\n")).ok();
+  }
+
+  /// As a chunk of its own where the length was not told before. Source: RFC 9112, 7.1.
+  Status write_piece(Bytes piece, bool chunked) {
+    if (!chunked) return write(piece);
+    std::array<char, 20> line;
+    const auto end = std::to_chars(line.data(), line.data() + 16, piece.size(), 16).ptr;
+    const std::string_view digits(line.data(), static_cast<std::size_t>(end - line.data()));
+    CLOISTER_TRY(write(bytes_of(std::string(digits) + "\r\n")));
+    CLOISTER_TRY(write(piece));
+    return write(bytes_of("\r\n"));
   }
 
   /// Appends to what was received. False at the end of the connection.
@@ -225,40 +249,19 @@ class TlsConnection final : public Connection {
     return unavailable("the connection broke or stalled while waiting for the answer");
   }
 
-  Result<ClientResponse> read_answer(std::uint64_t bytes_max) {
-    AnswerParser parser;
-    parser.eager(true);
-    parser.header_limit(kAnswerHeadMax);
-    parser.body_limit(bytes_max);
-    while (!parser.is_done()) {
-      boost::beast::error_code error;
-      const std::size_t used =
-          parser.put(boost::asio::buffer(received_.data(), received_.size()), error);
+  Result<Answered> read_answer(AnswerSink& sink, bool to_head) {
+    const auto reader = make_answer_reader(sink, to_head);
+    while (true) {
+      CLOISTER_ASSIGN(const std::size_t used, reader->take(bytes_of(received_)));
+      wipe(std::as_writable_bytes(std::span(received_).first(used)));
       received_.erase(0, used);
-      if (error == http::error::body_limit) return Error{Code::too_large, "client.answer"};
-      if (error && error != http::error::need_more) return Error{Code::corrupt, "client.answer"};
-      if (parser.is_done()) break;
-      if (!error && used > 0 && !received_.empty()) continue;
+      if (reader->finished()) break;
       CLOISTER_ASSIGN(const bool more, read_more());
       if (more) continue;
-      parser.put_eof(error);
-      if (error || !parser.is_done()) return unavailable("the server closed the connection");
+      CLOISTER_TRY(reader->end());
+      return Answered{reader->status(), false};
     }
-    return response_of(parser.release());
-  }
-
-  static ClientResponse response_of(http::response<http::string_body> message) {
-    ClientResponse response;
-    response.status = static_cast<int>(message.result_int());
-    for (const auto& field : message) {
-      std::string name(field.name_string());
-      std::ranges::transform(name, name.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-      });
-      response.headers.push_back({std::move(name), std::string(field.value())});
-    }
-    response.body = std::move(message.body());
-    return response;
+    return Answered{reader->status(), reader->keeps_alive()};
   }
 
   std::string host_;
@@ -268,6 +271,8 @@ class TlsConnection final : public Connection {
   ByteVector certificate_;
   std::array<std::byte, 32> exporter_{};
   std::string received_;
+  bool reusable_ = true;
+  std::atomic<bool> cancelled_ = false;
 };
 
 }  // namespace

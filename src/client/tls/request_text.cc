@@ -17,7 +17,7 @@ std::string host_header(const ServerUrl& url) {
 }
 
 Result<std::string> request_text(const ClientRequest& request, const std::string& host,
-                                 std::uint64_t body_bytes) {
+                                 std::optional<std::uint64_t> body_bytes) {
   if (!request.target.starts_with('/') ||
       !std::ranges::all_of(request.target, is_target_character)) {
     return Error{Code::invalid, "client.target"};
@@ -37,9 +37,14 @@ Result<std::string> request_text(const ClientRequest& request, const std::string
     text += each.value;
     text += "\r\n";
   }
-  if (body_bytes > kUnaskedBytesMax) text += "expect: 100-continue\r\n";
-  if (body_bytes > 0 || (request.method != "GET" && request.method != "DELETE")) {
-    text += "content-length: " + std::to_string(body_bytes) + "\r\n";
+  if (body_bytes.value_or(kUnaskedBytesMax + 1) > kUnaskedBytesMax) {
+    text += "expect: 100-continue\r\n";
+  }
+  const bool may_be_bare = request.method != "POST" && request.method != "PUT";
+  if (!body_bytes) {
+    text += "transfer-encoding: chunked\r\n";
+  } else if (*body_bytes > 0 || !may_be_bare) {
+    text += "content-length: " + std::to_string(*body_bytes) + "\r\n";
   }
   text += "\r\n";
   return text;

@@ -27,6 +27,9 @@ TEST(RequestText, AsksBeforeALargeBodyOnly) {
             "POST /v2 HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n");
   const std::string large = request_text({"PUT", "/v2", {}}, "h", kUnaskedBytesMax + 1).value();
   EXPECT_NE(large.find("expect: 100-continue\r\n"), std::string::npos);
+  EXPECT_EQ(request_text({"POST", "/v2", {}}, "h", std::nullopt).value(),
+            "POST /v2 HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\n"
+            "transfer-encoding: chunked\r\n\r\n");
 }
 
 }  // namespace

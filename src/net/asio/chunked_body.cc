@@ -1,4 +1,4 @@
-#include "net/asio/chunked_body.h"
+#include "net/chunked_body.h"
 
 #include <algorithm>
 #include <cstring>

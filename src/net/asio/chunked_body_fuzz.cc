@@ -5,7 +5,7 @@
 #include <span>
 
 #include "base/check.h"
-#include "net/asio/chunked_body.h"
+#include "net/chunked_body.h"
 
 namespace {
 

@@ -23,13 +23,13 @@ constexpr std::chrono::milliseconds kLastLingerTimeMax{200};  // when the server
 constexpr std::chrono::seconds kRateGrace{5};
 constexpr std::size_t kDirectReadMin = 4096;
 
-constexpr Refusal kHeadTooLarge{431, Code::too_large, "request head too large"};
-constexpr Refusal kBodyTooLarge{413, Code::too_large, "request body too large"};
-constexpr Refusal kTooManyChunks{413, Code::too_large, "request body too large or in crumbs"};
-constexpr Refusal kBadChunk{400, Code::invalid, "malformed chunked body"};
-constexpr Refusal kNoMemory{503, Code::unavailable, "no memory for the request body"};
-constexpr Refusal kTooSlow{408, Code::deadline, "the request came too slowly"};
-constexpr Refusal kFailed{500, Code::internal, "the request could not be handled"};
+constexpr HttpRefusal kHeadTooLarge{431, Code::too_large, "request head too large"};
+constexpr HttpRefusal kBodyTooLarge{413, Code::too_large, "request body too large"};
+constexpr HttpRefusal kTooManyChunks{413, Code::too_large, "request body too large or in crumbs"};
+constexpr HttpRefusal kBadChunk{400, Code::invalid, "malformed chunked body"};
+constexpr HttpRefusal kNoMemory{503, Code::unavailable, "no memory for the request body"};
+constexpr HttpRefusal kTooSlow{408, Code::deadline, "the request came too slowly"};
+constexpr HttpRefusal kFailed{500, Code::internal, "the request could not be handled"};
 
 }  // namespace
 
@@ -163,7 +163,7 @@ bool HttpConnection::step_head() {
 bool HttpConnection::take_head(Bytes text) {
   auto parsed = parse_request_head(text, service_.settings);
   consume_input(text.size());
-  if (const Refusal* refusal = std::get_if<Refusal>(&parsed)) return refuse(*refusal);
+  if (const HttpRefusal* refusal = std::get_if<HttpRefusal>(&parsed)) return refuse(*refusal);
   return begin_request(std::move(std::get<ParsedHead>(parsed)));
 }
 
@@ -306,7 +306,7 @@ bool HttpConnection::step_handling() {
   return false;
 }
 
-bool HttpConnection::refuse(const Refusal& refusal) {
+bool HttpConnection::refuse(const HttpRefusal& refusal) {
   return respond(refusal_response(refusal), true);
 }
 

@@ -4,12 +4,12 @@
 #include <memory>
 #include <optional>
 
-#include "net/asio/chunked_body.h"
 #include "net/asio/event_loop.h"
 #include "net/asio/exchange.h"
-#include "net/asio/request_head.h"
 #include "net/asio/response_stream.h"
 #include "net/asio/tls_session.h"
+#include "net/chunked_body.h"
+#include "net/request_head.h"
 
 namespace cloister {
 
@@ -80,7 +80,7 @@ class HttpConnection final : public SocketEvents,
   bool decline(HttpResponse response, bool has_body);
   bool begin_body();
   bool dispatch();
-  bool refuse(const Refusal& refusal);
+  bool refuse(const HttpRefusal& refusal);
   bool respond(HttpResponse response, bool close);
   void begin_lingering() noexcept;
 

@@ -1,4 +1,4 @@
-#include "net/asio/request_head.h"
+#include "net/request_head.h"
 
 #include <algorithm>
 #include <array>
@@ -90,7 +90,7 @@ class HeadParser final : public http::basic_parser<true> {
     body_limit(boost::none);
   }
 
-  std::variant<ParsedHead, Refusal> parse(Bytes text) {
+  std::variant<ParsedHead, HttpRefusal> parse(Bytes text) {
     error_code error;
     const std::size_t used = put(boost::asio::buffer(text.data(), text.size()), error);
     if (refusal_) return *refusal_;
@@ -101,10 +101,10 @@ class HeadParser final : public http::basic_parser<true> {
   }
 
  private:
-  static Refusal malformed() { return {400, Code::invalid, "malformed request head"}; }
-  static Refusal too_large() { return {431, Code::too_large, "request head too large"}; }
+  static HttpRefusal malformed() { return {400, Code::invalid, "malformed request head"}; }
+  static HttpRefusal too_large() { return {431, Code::too_large, "request head too large"}; }
 
-  void refuse(Refusal refusal, error_code& error) {
+  void refuse(HttpRefusal refusal, error_code& error) {
     refusal_ = refusal;
     error = http::error::bad_value;  // any error ends the parsing; refusal_ is what counts
   }
@@ -165,15 +165,15 @@ class HeadParser final : public http::basic_parser<true> {
     known->value.append(", ").append(value.data(), value.size());
   }
 
-  std::variant<ParsedHead, Refusal> finish() {
+  std::variant<ParsedHead, HttpRefusal> finish() {
     HttpRequestHead& head = parsed_.head;
     if (!old_version_ && !head.header("host")) {
-      return Refusal{400, Code::invalid, "the Host header is missing"};
+      return HttpRefusal{400, Code::invalid, "the Host header is missing"};
     }
     parsed_.chunked = chunked();
     if (const auto coding = head.header("transfer-encoding")) {
       if (old_version_ || lower(*coding) != "chunked") {
-        return Refusal{400, Code::unsupported, "transfer encoding not served"};
+        return HttpRefusal{400, Code::unsupported, "transfer encoding not served"};
       }
     }
     if (const auto text = head.header("content-length")) {
@@ -185,7 +185,7 @@ class HeadParser final : public http::basic_parser<true> {
     head.has_body = parsed_.chunked || head.content_length.value_or(0) > 0;
     if (const auto expectation = head.header("expect"); expectation && !old_version_) {
       if (lower(*expectation) != "100-continue") {
-        return Refusal{417, Code::unsupported, "expectation not served"};
+        return HttpRefusal{417, Code::unsupported, "expectation not served"};
       }
       parsed_.expects_continue = head.has_body;
     }
@@ -203,14 +203,15 @@ class HeadParser final : public http::basic_parser<true> {
 
   const ListenerSettings& limits_;
   ParsedHead parsed_;
-  std::optional<Refusal> refusal_;
+  std::optional<HttpRefusal> refusal_;
   std::size_t fields_ = 0;
   bool old_version_ = false;
 };
 
 }  // namespace
 
-std::variant<ParsedHead, Refusal> parse_request_head(Bytes text, const ListenerSettings& limits) {
+std::variant<ParsedHead, HttpRefusal> parse_request_head(Bytes text,
+                                                         const ListenerSettings& limits) {
   return HeadParser(limits).parse(text);
 }
 

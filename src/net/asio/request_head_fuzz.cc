@@ -4,7 +4,7 @@
 #include <span>
 
 #include "base/check.h"
-#include "net/asio/request_head.h"
+#include "net/request_head.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace cloister;
@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto result = parse_request_head(std::as_bytes(std::span(data, size)), limits);
   const ParsedHead* parsed = std::get_if<ParsedHead>(&result);
   if (parsed == nullptr) {
-    const int status = std::get<Refusal>(result).status;
+    const int status = std::get<HttpRefusal>(result).status;
     CLOISTER_CHECK(status >= 400 && status < 500);
     return 0;
   }

@@ -4,41 +4,13 @@
 #include <string>
 
 #include "base/check.h"
+#include "net/reason_phrase.h"
 #include "secret/secret_bytes.h"
 
 namespace cloister {
 namespace {
 
 constexpr std::size_t kRecordBytes = 16 * 1024;  // the most that one TLS record carries
-
-std::string_view reason_of(int status) noexcept {
-  switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 411: return "Length Required";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 417: return "Expectation Failed";
-    case 422: return "Unprocessable Content";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    default: return "Answer";
-  }
-}
 
 bool fits_one_line(std::string_view text) noexcept {
   return std::none_of(text.begin(), text.end(), [](char c) {
@@ -55,7 +27,7 @@ bool writable(const HttpResponse& response) noexcept {
 
 }  // namespace
 
-HttpResponse refusal_response(const Refusal& refusal) {
+HttpResponse refusal_response(const HttpRefusal& refusal) {
   std::string text = "{\"error\":\"";
   text += refusal.text.text;
   text += "\",\"code\":\"";
@@ -78,7 +50,7 @@ void ResponseStream::start(HttpResponse response, Framing framing) {
   gather("HTTP/1.1 ");
   gather(std::to_string(response.status));
   gather(" ");
-  gather(reason_of(response.status));
+  gather(reason_phrase(response.status));
   gather("\r\n");
   for (const HttpHeader& header : response.headers) {
     gather(header.name);

@@ -4,12 +4,12 @@
 
 #include "base/bytes.h"
 #include "http/message.h"
-#include "net/asio/request_head.h"
+#include "net/request_head.h"
 
 namespace cloister {
 
 /// The answer to a request that the transport turns away: `{"error": ..., "code": ...}`.
-HttpResponse refusal_response(const Refusal& refusal);
+HttpResponse refusal_response(const HttpRefusal& refusal);
 
 /// One response on its way out: the head, then the body's pieces. Long pieces go out from where
 /// they lie; the head and short pieces are gathered, a TLS record at a time.

@@ -11,7 +11,7 @@ namespace cloister {
 
 /// Why the transport itself turns a request away. The text is a literal of ours: it never quotes
 /// the request.
-struct Refusal {
+struct HttpRefusal {
   int status;
   Code code;
   Place text;
@@ -30,6 +30,7 @@ struct ParsedHead {
 /// one length only, no repeat of a header that means one thing, no bytes outside ASCII, a path
 /// that says the same before and after decoding.
 /// Source: RFC 9112, 2 to 6; RFC 9110, 5.3 and 10.1.1; docs/wire-api.md, "Limits".
-std::variant<ParsedHead, Refusal> parse_request_head(Bytes text, const ListenerSettings& limits);
+std::variant<ParsedHead, HttpRefusal> parse_request_head(Bytes text,
+                                                         const ListenerSettings& limits);
 
 }  // namespace cloister
