@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kBufferBytes = 64 * 1024;
 constexpr std::uint64_t kChunkedBytesMax = 1ULL << 40;  // the server knows its own limit
-constexpr std::size_t kLingerReadsMax = 64;
+constexpr std::size_t kLingerReadsMax = 256;
 constexpr std::chrono::milliseconds kLingerWaitMax{200};
 
 constexpr std::array<std::string_view, 7> kNotHandedOn = {

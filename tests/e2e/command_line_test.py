@@ -86,6 +86,13 @@ class CommandLine(ServerCase):
     def test_prints_a_pin_that_curl_accepts(self):
         attested = json.loads(self.expect(DONE, "attest", "--json").stdout)
         self.assertEqual(attested["pin"], self.server.pin)
+        pin = self.expect(DONE, "attest", "--print-pin").stdout.strip()
+        for given, code in ((pin, 0), ("sha256//" + "A" * 43 + "=", 90)):
+            done = subprocess.run(
+                ["curl", "-sS", "--noproxy", "*", "--insecure", "--pinnedpubkey", given,
+                 self.server.url + "/v2"], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.expect(NOT_VERIFIED, "attest", "--print-pin", simulation=False)
 
 
 if __name__ == "__main__":
