@@ -33,17 +33,16 @@ constexpr std::chrono::seconds kRenewBefore{4 * 3600};
 constexpr std::chrono::milliseconds kDrain{20'000};
 constexpr std::chrono::seconds kRenewalRetry{60};
 
-/// Keeps the principals in the sealed catalogue.
-class VaultPrincipals final : public PrincipalStore {
+/// Keeps a small table in the sealed catalogue.
+class VaultRecord final : public RecordStore {
  public:
-  explicit VaultPrincipals(Vault& vault) : vault_(vault) {}
-  ByteVector load() const override { return vault_.record(std::string(kPrincipalsRecord)); }
-  Status save(Bytes content) override {
-    return vault_.put_record(std::string(kPrincipalsRecord), content);
-  }
+  VaultRecord(Vault& vault, std::string name) : vault_(vault), name_(std::move(name)) {}
+  ByteVector load() const override { return vault_.record(name_); }
+  Status save(Bytes content) override { return vault_.put_record(name_, content); }
 
  private:
   Vault& vault_;
+  std::string name_;
 };
 
 Models::Parts models_parts(Vault& vault, Residency& residency, Engine& engine,
@@ -234,7 +233,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const OpenedStore store,
                   open_store(options, config, software, {entropy, clock, anchor}));
   Vault* const vault = store.vault.get();
-  VaultPrincipals principal_store(*vault);
+  VaultRecord principal_store(*vault, std::string(kPrincipalsRecord));
   CLOISTER_ASSIGN(const auto principals, Principals::open(principal_store, entropy, clock));
 
   CLOISTER_ASSIGN(TlsKey tls, TlsKey::make());

@@ -69,7 +69,7 @@ std::string NewToken::show_once() const {
   return TokenMint::show(text_);
 }
 
-Result<std::unique_ptr<Principals>> Principals::open(PrincipalStore& store, Entropy& entropy,
+Result<std::unique_ptr<Principals>> Principals::open(RecordStore& store, Entropy& entropy,
                                                      const Clock& clock) {
   std::unique_ptr<Principals> made(new Principals(store, entropy, clock));
   const ByteVector content = store.load();

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/record_store.h"
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "base/mutex.h"
@@ -61,22 +62,12 @@ class NewToken {
   UtcSeconds expires_;
 };
 
-/// Where the principals are kept: sealed, by whoever composes the program.
-class PrincipalStore {
- public:
-  virtual ~PrincipalStore() = default;
-  /// What was saved last; empty if nothing ever was.
-  virtual ByteVector load() const = 0;
-  /// Durable when it returns. Fails: `io`.
-  virtual Status save(Bytes content) = 0;
-};
-
 /// Who exists, and what proves it: bearer tokens (32 random bytes, only their SHA-256 is kept) and
 /// keys of TLS client certificates. Safe from several threads; `store` and the others outlive it.
 class Principals {
  public:
   /// Fails: `corrupt` when the store's content cannot be read.
-  static Result<std::unique_ptr<Principals>> open(PrincipalStore& store, Entropy& entropy,
+  static Result<std::unique_ptr<Principals>> open(RecordStore& store, Entropy& entropy,
                                                   const Clock& clock);
 
   /// Adds a principal, or leaves an existing one of the same role as he is.
@@ -111,7 +102,7 @@ class Principals {
     PrincipalId id;
   };
 
-  Principals(PrincipalStore& store, Entropy& entropy, const Clock& clock)
+  Principals(RecordStore& store, Entropy& entropy, const Clock& clock)
       : store_(store), entropy_(entropy), clock_(clock) {}
   static Result<std::vector<Principal>> decode(Bytes content);
   static ByteVector encode(const std::vector<Principal>& principals);
@@ -126,7 +117,7 @@ class Principals {
   };
   void index() REQUIRES(mutex_);
 
-  PrincipalStore& store_;
+  RecordStore& store_;
   Entropy& entropy_;
   const Clock& clock_;
   Mutex changes_;  // one change at a time; taken before mutex_

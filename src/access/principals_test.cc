@@ -7,7 +7,7 @@
 namespace cloister {
 namespace {
 
-class MemoryStore final : public PrincipalStore {
+class MemoryStore final : public RecordStore {
  public:
   ByteVector load() const override { return content; }
   Status save(Bytes more) override {
