@@ -1,6 +1,7 @@
 #include "access/principals.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/byte_reader.h"
 #include "base/byte_writer.h"
@@ -9,10 +10,12 @@
 namespace cloister {
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kFormat = 2;
 constexpr std::size_t kTokenBytes = 32;
 constexpr std::string_view kTokenPrefix = "clst_";
 constexpr std::size_t kTokenText = 48;
+constexpr std::string_view kEndingAlphabet = "abcdefghijkmnpqrstuvwxyz23456789";
+constexpr std::size_t kEnding = 8;  // 40 random bits
 constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 Result<Role> role_of(std::uint8_t value) {
@@ -24,6 +27,21 @@ std::uint64_t seconds_of(UtcSeconds time) {
   return static_cast<std::uint64_t>(time.time_since_epoch().count());
 }
 
+/// The first owner creates owners, operators and callers; every owner creates callers.
+bool may_create(Role creator, bool is_first, Role role) {
+  return creator == Role::owner && (is_first || role == Role::caller);
+}
+
+Result<std::string> with_random_ending(std::string_view label, Entropy& entropy) {
+  std::array<std::byte, kEnding> random{};
+  CLOISTER_TRY(entropy.fill(random));
+  std::string id = std::string(label) + "-";
+  for (const std::byte each : random) {
+    id += kEndingAlphabet[std::to_integer<std::size_t>(each) % kEndingAlphabet.size()];
+  }
+  return id;
+}
+
 }  // namespace
 
 const char* name_of(Role role) noexcept {
@@ -33,6 +51,13 @@ const char* name_of(Role role) noexcept {
     case Role::operator_: return "operator";
   }
   return "caller";
+}
+
+std::optional<Role> role_named(std::string_view name) noexcept {
+  for (const Role each : {Role::owner, Role::caller, Role::operator_}) {
+    if (name == name_of(each)) return each;
+  }
+  return {};
 }
 
 /// Makes token texts and hashes presented ones: the only place that reads a token's bytes.
@@ -92,8 +117,67 @@ Status Principals::ensure(const PrincipalId& id, Role role) {
     return Done{};
   }
   if (changed.size() >= kPrincipalsMax) return Error{Code::too_large, "principals.count"};
-  changed.push_back({id, role, {}});
+  changed.push_back({id, role, {}, {}});
   return replace(std::move(changed));
+}
+
+Result<PrincipalId> Principals::create(const Caller& creator, std::string_view label, Role role) {
+  if (!is_name(label) || label.size() > kLabelMax) {
+    return Error{Code::invalid, "principals.label",
+                 Detail("a principal's name is 1 to 48 of A-Z a-z 0-9 _ -")};
+  }
+  const MutexLock change(changes_);
+  auto changed = current();
+  const auto self = std::ranges::find(changed, creator.id(), &Principal::id);
+  if (self == changed.end() || !may_create(self->role, self->creator.empty(), role)) {
+    return Error{Code::denied, "principals.create",
+                 Detail("owners create callers; only the first owner creates others")};
+  }
+  const auto created = std::ranges::count(changed, creator.id().value, &Principal::creator);
+  if (static_cast<std::size_t>(created) >= kCreatedMax || changed.size() >= kPrincipalsMax) {
+    return Error{Code::too_large, "principals.count",
+                 Detail("as many principals as there may be; remove some first")};
+  }
+  CLOISTER_ASSIGN(std::string name, with_random_ending(label, entropy_));
+  const PrincipalId id{std::move(name)};
+  if (std::ranges::find(changed, id, &Principal::id) != changed.end()) {
+    return Error{Code::unavailable, "principals.ending"};
+  }
+  changed.push_back({id, role, creator.id().value, {}});
+  CLOISTER_TRY(replace(std::move(changed)));
+  return id;
+}
+
+Status Principals::remove(const Caller& creator, const PrincipalId& id) {
+  const MutexLock change(changes_);
+  auto changed = current();
+  const auto removed = std::erase_if(changed, [&](const Principal& each) {
+    return each.id == id && each.creator == creator.id().value;
+  });
+  if (removed == 0) return Error{Code::not_found, "principals.remove", Detail("no such principal")};
+  return replace(std::move(changed));
+}
+
+std::vector<CreatedPrincipal> Principals::created_by(const Caller& creator) const {
+  const UtcSeconds now = clock_.utc();
+  std::vector<CreatedPrincipal> created;
+  const MutexLock lock(mutex_);
+  for (const Principal& each : principals_) {
+    if (each.creator != creator.id().value) continue;
+    const auto live = std::ranges::count_if(
+        each.tokens, [&](const Token& token) { return token.expires > now; });
+    created.push_back({each.id, each.role, static_cast<std::size_t>(live)});
+  }
+  std::ranges::sort(created, {}, &CreatedPrincipal::id);
+  return created;
+}
+
+bool Principals::may_manage(const Caller& caller, const PrincipalId& id) const {
+  if (caller.id() == id) return caller.role() == Role::owner;
+  const MutexLock lock(mutex_);
+  return std::ranges::any_of(principals_, [&](const Principal& each) {
+    return each.id == id && each.creator == caller.id().value;
+  });
 }
 
 bool Principals::knows(const PrincipalId& id) const {
@@ -198,6 +282,8 @@ ByteVector Principals::encode(const std::vector<Principal>& principals) {
     writer.u8(static_cast<std::uint8_t>(each.id.value.size()));
     writer.bytes(bytes_of(each.id.value));
     writer.u8(static_cast<std::uint8_t>(each.role));
+    writer.u8(static_cast<std::uint8_t>(each.creator.size()));
+    writer.bytes(bytes_of(each.creator));
     writer.u8(static_cast<std::uint8_t>(each.tokens.size()));
     for (const Token& token : each.tokens) {
       writer.bytes(token.sha256);
@@ -205,6 +291,33 @@ ByteVector Principals::encode(const std::vector<Principal>& principals) {
     }
   }
   return std::move(writer).take();
+}
+
+Result<Principals::Principal> Principals::decode_one(ByteReader& reader) {
+  CLOISTER_ASSIGN(const std::uint8_t name_size, reader.u8());
+  CLOISTER_ASSIGN(const Bytes name, reader.take(name_size));
+  if (!is_name(text_of(name))) return Error{Code::corrupt, "principals.name"};
+  CLOISTER_ASSIGN(const std::uint8_t role_value, reader.u8());
+  CLOISTER_ASSIGN(const Role role, role_of(role_value));
+  CLOISTER_ASSIGN(const std::uint8_t creator_size, reader.u8());
+  CLOISTER_ASSIGN(const Bytes creator, reader.take(creator_size));
+  if (creator_size != 0 && !is_name(text_of(creator))) {
+    return Error{Code::corrupt, "principals.creator"};
+  }
+  CLOISTER_ASSIGN(const std::uint8_t tokens, reader.u8());
+  if (tokens > kTokensPerPrincipalMax) return Error{Code::corrupt, "principals.tokens"};
+  Principal principal{PrincipalId{std::string(text_of(name))}, role,
+                      std::string(text_of(creator)), {}};
+  for (std::uint8_t t = 0; t < tokens; ++t) {
+    Token token;
+    CLOISTER_ASSIGN(const Bytes digest, reader.take(token.sha256.size()));
+    std::copy(digest.begin(), digest.end(), token.sha256.begin());
+    CLOISTER_ASSIGN(const std::uint64_t expires, reader.u64_le());
+    if (expires > (1ULL << 40)) return Error{Code::corrupt, "principals.expires"};
+    token.expires = UtcSeconds(std::chrono::seconds(static_cast<std::int64_t>(expires)));
+    principal.tokens.push_back(token);
+  }
+  return principal;
 }
 
 Result<std::vector<Principals::Principal>> Principals::decode(Bytes content) {
@@ -215,23 +328,7 @@ Result<std::vector<Principals::Principal>> Principals::decode(Bytes content) {
   if (count > kPrincipalsMax) return Error{Code::corrupt, "principals.count"};
   std::vector<Principal> principals;
   for (std::uint32_t i = 0; i < count; ++i) {
-    CLOISTER_ASSIGN(const std::uint8_t name_size, reader.u8());
-    CLOISTER_ASSIGN(const Bytes name, reader.take(name_size));
-    if (!is_name(text_of(name))) return Error{Code::corrupt, "principals.name"};
-    CLOISTER_ASSIGN(const std::uint8_t role_value, reader.u8());
-    CLOISTER_ASSIGN(const Role role, role_of(role_value));
-    CLOISTER_ASSIGN(const std::uint8_t tokens, reader.u8());
-    if (tokens > kTokensPerPrincipalMax) return Error{Code::corrupt, "principals.tokens"};
-    Principal principal{PrincipalId{std::string(text_of(name))}, role, {}};
-    for (std::uint8_t t = 0; t < tokens; ++t) {
-      Token token;
-      CLOISTER_ASSIGN(const Bytes digest, reader.take(token.sha256.size()));
-      std::copy(digest.begin(), digest.end(), token.sha256.begin());
-      CLOISTER_ASSIGN(const std::uint64_t expires, reader.u64_le());
-      if (expires > (1ULL << 40)) return Error{Code::corrupt, "principals.expires"};
-      token.expires = UtcSeconds(std::chrono::seconds(static_cast<std::int64_t>(expires)));
-      principal.tokens.push_back(token);
-    }
+    CLOISTER_ASSIGN(Principal principal, decode_one(reader));
     principals.push_back(std::move(principal));
   }
   if (!reader.empty()) return Error{Code::corrupt, "principals.trailing"};

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "access/record_store.h"
+#include "base/byte_reader.h"
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "base/mutex.h"
@@ -21,6 +22,8 @@
 namespace cloister {
 
 inline constexpr std::size_t kPrincipalsMax = 10'000;
+inline constexpr std::size_t kCreatedMax = 1'000;  ///< principals that one owner creates
+inline constexpr std::size_t kLabelMax = 48;       ///< bytes of a label
 inline constexpr std::size_t kTokensPerPrincipalMax = 64;
 inline constexpr std::chrono::hours kTokenLifeMax{24 * 366};
 
@@ -33,6 +36,8 @@ enum class Role : std::uint8_t {
 
 /// "owner", "caller", "operator".
 const char* name_of(Role role) noexcept;
+/// Nothing for another word.
+std::optional<Role> role_named(std::string_view name) noexcept;
 
 /// Somebody who has proven who he is, for one request. Only Principals makes one.
 class Caller {
@@ -62,6 +67,12 @@ class NewToken {
   UtcSeconds expires_;
 };
 
+struct CreatedPrincipal {
+  PrincipalId id;
+  Role role;
+  std::size_t tokens;  ///< that have not expired
+};
+
 /// Who exists, and what proves it: bearer tokens (32 random bytes, only their SHA-256 is kept) and
 /// keys of TLS client certificates. Safe from several threads; `store` and the others outlive it.
 class Principals {
@@ -70,9 +81,22 @@ class Principals {
   static Result<std::unique_ptr<Principals>> open(RecordStore& store, Entropy& entropy,
                                                   const Clock& clock);
 
-  /// Adds a principal, or leaves an existing one of the same role as he is.
+  /// Adds a principal whom nobody created, or leaves an existing one of the same role as he is:
+  /// how the first owner comes to be.
   /// Fails: `conflict` (other role), `too_large` (kPrincipalsMax), `invalid` (name), `io`.
   Status ensure(const PrincipalId& id, Role role);
+  /// Adds a principal of `creator`'s. His id is `label` and a random ending, so that asking for a
+  /// label tells nobody whether others have it. Who may create whom: docs/access.md.
+  /// Fails: `denied` (role), `invalid` (label), `too_large` (kPrincipalsMax, kCreatedMax), `io`.
+  Result<PrincipalId> create(const Caller& creator, std::string_view label, Role role);
+  /// Forgets a principal of `creator`'s and his tokens, at once. Fails: `not_found` where there is
+  /// none, or another's; `io`.
+  Status remove(const Caller& creator, const PrincipalId& id);
+  /// Whom `creator` created, in order of id.
+  std::vector<CreatedPrincipal> created_by(const Caller& creator) const;
+  /// Whether `caller` may mint and revoke tokens of `id`: an owner his own, a creator those of whom
+  /// he created.
+  bool may_manage(const Caller& caller, const PrincipalId& id) const;
   bool knows(const PrincipalId& id) const;
   /// Lets the holder of a TLS client key act as `id`; `spki_sha256` as in ConnectionFacts. Kept in
   /// memory only: the configuration, which the evidence covers, says it at every start.
@@ -95,6 +119,7 @@ class Principals {
   struct Principal {
     PrincipalId id;
     Role role;
+    std::string creator;  ///< empty for the first owner
     std::vector<Token> tokens;
   };
   struct TrustedKey {
@@ -104,6 +129,7 @@ class Principals {
 
   Principals(RecordStore& store, Entropy& entropy, const Clock& clock)
       : store_(store), entropy_(entropy), clock_(clock) {}
+  static Result<Principal> decode_one(ByteReader& reader);
   static Result<std::vector<Principal>> decode(Bytes content);
   static ByteVector encode(const std::vector<Principal>& principals);
   std::vector<Principal> current() const EXCLUDES(mutex_);

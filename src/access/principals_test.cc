@@ -157,5 +157,51 @@ TEST_F(PrincipalsTest, RefusesStoredRecordsThatAreCutOrLonger) {
   EXPECT_EQ(Principals::open(store, entropy, clock).error().code, Code::corrupt);
 }
 
+TEST_F(PrincipalsTest, LetsOnlyOwnersCreateAndOnlyTheFirstOneCreateOwners) {
+  const auto principals = open();
+  ASSERT_TRUE(principals->ensure(clinic, Role::owner).ok());
+  const auto as = [&](const PrincipalId& id) {
+    return principals
+        ->authenticate(principals->mint(id, std::chrono::hours{1}).value().show_once())
+        .value();
+  };
+  const Caller first = as(clinic);
+  const PrincipalId second_id = principals->create(first, "lab", Role::owner).value();
+  const PrincipalId watch = principals->create(first, "watch", Role::operator_).value();
+  const Caller second = as(second_id);
+  EXPECT_EQ(principals->create(second, "more", Role::owner).error().code, Code::denied);
+  EXPECT_EQ(principals->create(second, "more", Role::operator_).error().code, Code::denied);
+  EXPECT_EQ(principals->create(as(watch), "more", Role::caller).error().code, Code::denied);
+  const PrincipalId user = principals->create(second, "user", Role::caller).value();
+  EXPECT_EQ(principals->create(as(user), "more", Role::caller).error().code, Code::denied);
+  EXPECT_EQ(principals->create(first, "a.b", Role::caller).error().code, Code::invalid);
+  EXPECT_EQ(principals->create(first, std::string(49, 'a'), Role::caller).error().code,
+            Code::invalid);
+}
+
+TEST_F(PrincipalsTest, KeepsWhatOneOwnerCreatedFromAnother) {
+  const auto principals = open();
+  ASSERT_TRUE(principals->ensure(clinic, Role::owner).ok());
+  const Caller first =
+      principals
+          ->authenticate(principals->mint(clinic, std::chrono::hours{1}).value().show_once())
+          .value();
+  const PrincipalId lab = principals->create(first, "lab", Role::owner).value();
+  const std::string lab_token = principals->mint(lab, std::chrono::hours{1}).value().show_once();
+  const Caller second = principals->authenticate(lab_token).value();
+  const PrincipalId user = principals->create(second, "user", Role::caller).value();
+  EXPECT_NE(principals->create(second, "user", Role::caller).value(), user);
+  EXPECT_FALSE(principals->may_manage(first, user));
+  EXPECT_TRUE(principals->may_manage(second, user));
+  EXPECT_TRUE(principals->may_manage(second, lab));
+  EXPECT_EQ(principals->remove(first, user).error().code, Code::not_found);
+  EXPECT_EQ(principals->created_by(second).size(), 2U);
+  const std::string token = principals->mint(user, std::chrono::hours{1}).value().show_once();
+  EXPECT_FALSE(principals->may_manage(principals->authenticate(token).value(), user));
+  ASSERT_TRUE(principals->remove(second, user).ok());
+  EXPECT_FALSE(principals->authenticate(token).ok());
+  EXPECT_EQ(open()->created_by(second).size(), 1U);
+}
+
 }  // namespace
 }  // namespace cloister

@@ -56,12 +56,20 @@ void UsageLedger::record(const VersionRef& version, const PrincipalId& principal
                          const UsageAmount& amount) {
   const Key key{version, principal, std::chrono::floor<std::chrono::days>(clock_.utc())};
   const MutexLock lock(mutex_);
-  if (rows_.size() >= kUsageRowsMax && !rows_.contains(key)) {
+  const bool known = young_.contains(key) || rows_.contains(key);
+  if (!known && rows_.size() + young_.size() >= kUsageRowsMax) {
     overflowed_ = true;
     return;
   }
-  add(rows_[key], amount);
-  add(pending_[key], amount);
+  add(young_[key], amount);
+}
+
+void UsageLedger::grow_older() {
+  for (const auto& [key, amount] : young_) {
+    add(rows_[key], amount);
+    add(pending_[key], amount);
+  }
+  young_.clear();
 }
 
 Status UsageLedger::flush() {
@@ -70,7 +78,10 @@ Status UsageLedger::flush() {
   Rows all;
   {
     const MutexLock lock(mutex_);
-    if (pending_.empty() && !must_restart_) return Done{};
+    if (pending_.empty() && !must_restart_) {
+      grow_older();
+      return Done{};
+    }
     pending = pending_;
     if (must_restart_ || store_.bytes() > kLogBytes + 2 * summed_bytes_) all = rows_;
   }
@@ -85,6 +96,7 @@ Status UsageLedger::flush() {
     left.bytes_out -= written.bytes_out;
     if (left == UsageAmount{}) pending_.erase(key);
   }
+  grow_older();
   return Done{};
 }
 
@@ -152,7 +164,9 @@ template <class Wanted>
 std::vector<UsageRow> UsageLedger::select(Wanted wanted) const {
   std::vector<UsageRow> selected;
   const MutexLock lock(mutex_);
-  for (const auto& [key, amount] : rows_) {
+  Rows all = rows_;
+  for (const auto& [key, amount] : young_) add(all[key], amount);
+  for (const auto& [key, amount] : all) {
     const auto& [version, principal, day] = key;
     if (wanted(version, principal)) selected.push_back({version, principal, day, amount});
   }

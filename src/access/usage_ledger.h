@@ -50,7 +50,8 @@ class UsageStore {
 };
 
 /// Counts what each principal used of each model version each day. What was recorded since the last
-/// `flush` is lost in a crash; nothing is ever counted twice. Safe from several threads.
+/// flush but one is lost in a crash; nothing is ever counted twice, and nothing whose answer may
+/// still be on its way is made durable. Safe from several threads.
 /// Source: docs/usage.md.
 class UsageLedger {
  public:
@@ -60,8 +61,8 @@ class UsageLedger {
   /// In memory; never waits for a disk. Past kUsageRowsMax rows what is new is not counted, and
   /// `overflowed` says so.
   void record(const VersionRef& version, const PrincipalId& principal, const UsageAmount& amount);
-  /// Makes durable what was recorded before the call. On failure it stays to be flushed again.
-  /// Fails: as the store does.
+  /// Makes durable what was recorded before the previous call; so two calls make durable all that
+  /// was recorded before them. On failure it stays to be flushed again. Fails: as the store does.
   Status flush();
 
   /// All that was recorded for models of `owner`, in order of version, principal, day.
@@ -78,6 +79,7 @@ class UsageLedger {
   static ByteVector encode(const Rows& rows);
   static Status add_entry(Bytes entry, Rows& rows);
   static void add(UsageAmount& to, const UsageAmount& more) noexcept;
+  void grow_older() REQUIRES(mutex_);
   template <class Wanted>
   std::vector<UsageRow> select(Wanted wanted) const;
   Status write(const Rows& pending, const Rows& all) REQUIRES(flush_);
@@ -88,8 +90,9 @@ class UsageLedger {
   bool must_restart_ GUARDED_BY(flush_) = false;
   std::uint64_t summed_bytes_ GUARDED_BY(flush_) = 0;
   mutable Mutex mutex_;
-  Rows rows_ GUARDED_BY(mutex_);     // all, what is pending included
-  Rows pending_ GUARDED_BY(mutex_);  // not yet durable
+  Rows rows_ GUARDED_BY(mutex_);     // all that was recorded before the last flush
+  Rows pending_ GUARDED_BY(mutex_);  // of these, what is not yet durable
+  Rows young_ GUARDED_BY(mutex_);    // recorded since the last flush
   bool overflowed_ GUARDED_BY(mutex_) = false;
 };
 
