@@ -87,8 +87,8 @@ Outcome run_proxy(const Options& options, Tools& tools) {
   SessionPool sessions(std::move(settings).value(), tools.clock, tools.entropy);
   auto first = sessions.take();
   if (!first.ok()) {
-    if (first.error().code == Code::unverified) return Outcome::not_verified;
-    return ConsoleReport::failed(first.error());
+    const bool said = first.error().code == Code::unverified && !verdicts.first().empty();
+    return said ? Outcome::not_verified : ConsoleReport::failed(first.error());
   }
   sessions.give_back(std::move(first).value(), true);
   auto listener = listen_locally(address.value());

@@ -8,12 +8,13 @@ namespace cloister {
 namespace {
 
 TEST(ParseServerUrl, RefusesWhatIsNoHttpsServer) {
-  for (const char* url : {"", "localhost", "http://a", "https://", "https://:1", "https://a:0",
+  for (const char* url : {"", "localhost", "https://", "https://:1", "https://a:0",
                           "https://a:65536", "https://a:1x", "https://a/b", "https://a:",
                           "https://[::1", "https://[]:1", "https://u@a", "https://a b",
                           "https://a?q", "https://[::1]x"}) {
     EXPECT_EQ(parse_server_url(url).error().code, Code::invalid) << url;
   }
+  EXPECT_EQ(parse_server_url("http://a").error().code, Code::unverified);
 }
 
 TEST(ParseServerUrl, TakesHostAndPortApart) {

@@ -83,6 +83,10 @@ Result<ServerUrl> parse_server_url(std::string_view url) {
   constexpr std::size_t kHostMax = 255;
   const Error invalid{Code::invalid, "client.url",
                       Detail("expected https://HOST or https://HOST:PORT")};
+  if (url.starts_with("http://")) {
+    return Error{Code::unverified, "client.url",
+                 Detail("http:// refused: nothing is sent in plain text; servers are https://")};
+  }
   if (!url.starts_with(kScheme)) return invalid;
   url.remove_prefix(kScheme.size());
   if (url.ends_with('/')) url.remove_suffix(1);

@@ -24,7 +24,8 @@ struct ServerUrl {
   std::string host;
   std::uint16_t port = 443;
 };
-/// Reads `https://HOST[:PORT]` with nothing after it but `/`. Fails: `invalid`.
+/// Reads `https://HOST[:PORT]` with nothing after it but `/`. Fails: `unverified` for `http://`,
+/// which nobody could verify; `invalid` for anything else.
 Result<ServerUrl> parse_server_url(std::string_view url);
 
 struct ClientHeader {
@@ -113,7 +114,8 @@ Result<ClientResponse> answer_in_memory(
     const std::function<Status(BodySource& body, AnswerSink& sink)>& exchange);
 
 /// Connects, with the handshake done and no application byte sent. The caller ignores SIGPIPE.
-/// Fails: `unavailable`, the Detail says why. Implemented by client/tls.
+/// Fails: `unavailable` where nobody is there; `unverified` where somebody answers with plain text,
+/// older TLS or a handshake that does not hold. The Detail says which. Implemented by client/tls.
 Result<std::unique_ptr<Connection>> connect_tls(const ServerUrl& url,
                                                 const ConnectionSettings& settings);
 

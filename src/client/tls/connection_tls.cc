@@ -42,6 +42,30 @@ Error unavailable(const char* why) {
   return Error{Code::unavailable, "client.connection", Detail(why)};
 }
 
+/// A peer that answers, but not with TLS 1.3, is no server of ours or somebody in the middle who
+/// wants less than that; one that falls silent may be there again later.
+Error handshake_failure(unsigned long reason) {
+  const auto refused = [](const char* why) {
+    return Error{Code::unverified, "client.handshake", Detail(why)};
+  };
+  if (ERR_GET_LIB(reason) != ERR_LIB_SSL ||
+      ERR_GET_REASON(reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+    return unavailable("the connection ended in the TLS handshake");
+  }
+  switch (ERR_GET_REASON(reason)) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+    case SSL_R_RECORD_LENGTH_MISMATCH:
+      return refused("downgrade refused: the server speaks plain text where TLS 1.3 must be");
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+    case SSL_R_VERSION_TOO_LOW:
+      return refused("downgrade refused: the server has nothing newer than TLS 1.2");
+    default:
+      return refused("the TLS 1.3 handshake does not hold: this is no server of ours");
+  }
+}
+
 /// A socket that is closed with its owner.
 class Socket {
  public:
@@ -136,9 +160,7 @@ class TlsConnection final : public Connection {
 
   Status handshake() {
     ERR_clear_error();
-    if (SSL_connect(tls_.get()) != 1) {
-      return unavailable("the TLS 1.3 handshake failed: is this a Cloister server?");
-    }
+    if (SSL_connect(tls_.get()) != 1) return handshake_failure(ERR_peek_error());
     CLOISTER_ASSIGN(certificate_, certificate_of(tls_.get()));
     const unsigned char none = 0;
     if (SSL_export_keying_material(tls_.get(),
