@@ -47,8 +47,12 @@ Result<OpenedSession> ClientSession::open(const ServerUrl& url, const TrustSetti
                                           const Clock& clock, Entropy& entropy) {
   CLOISTER_ASSIGN(std::unique_ptr<Connection> connection, connect_tls(url, {}));
   OpenedSession opened;
+  // The certificate holds no more than a digest of the configuration: what the policy says of
+  // single settings is judged by the fresh evidence that follows.
+  Policy of_certificate = trust.policy;
+  of_certificate.settings.clear();
   opened.verdict = verify_certificate(connection->peer_certificate(), trust.endorsements,
-                                      trust.policy, clock.utc());
+                                      of_certificate, clock.utc());
   if (!opened.verdict.accepted()) return opened;
   const auto certificate_end = opened.verdict.expires;
   CLOISTER_ASSIGN(opened.verdict, fresh_verdict(*connection, trust, clock, entropy));

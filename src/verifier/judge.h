@@ -18,6 +18,10 @@ namespace cloister {
 /// A step's outcome: why the evidence is refused, or nothing.
 using Check = std::optional<Refusal>;
 
+inline Check refuse(Rule rule, std::string seen, std::string expected) {
+  return Refusal{rule, std::move(seen), std::move(expected)};
+}
+
 /// What every kind is judged with.
 struct Case {
   const Endorsements& endorsements;

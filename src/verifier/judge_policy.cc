@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "encoding/hex.h"
+#include "encoding/json.h"
 #include "verifier/judge.h"
 #include "verifier/time_text.h"
 
@@ -175,6 +176,18 @@ class PolicyJudge {
     require_text(Rule::isolation, claims.isolation, policy_.isolation);
     require_text(Rule::sandbox, claims.sandbox, policy_.sandbox);
     require_text(Rule::anchor, claims.anchor, policy_.anchor);
+    judge_settings();
+  }
+
+  void judge_settings() {
+    if (policy_.settings.empty()) return;
+    const Result<JsonValue> text = parse_json(verdict_.configuration);
+    for (const auto& [name, accepted] : policy_.settings) {
+      const JsonValue* value = text.ok() ? text.value().find(name) : nullptr;
+      const std::string seen(value == nullptr ? std::string_view("not shown") : value->raw());
+      if (std::ranges::find(accepted, seen) != accepted.end()) continue;
+      refuse(Rule::setting, name + " " + seen, joined(accepted));
+    }
   }
 
   bool pins(const std::map<std::string, std::vector<ByteVector>>& values, const char* name) const {

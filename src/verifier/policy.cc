@@ -300,6 +300,21 @@ Status read_kinds(const JsonValue& value, Policy& policy) {
   return Done{};
 }
 
+/// Accepted values of members of the configuration, each as it is written.
+Status read_settings(const JsonValue& object, Policy& policy) {
+  return for_each_key(
+      object, "settings", [&](const std::string& key, const JsonValue& value) -> Result<bool> {
+        const bool is_list = value.is_array() && !value.items().empty();
+        if (!is_list || value.items().size() > kAlternativesMax) {
+          return wrong(key, "a list of values");
+        }
+        for (const JsonValue& item : value.items()) {
+          policy.settings[key].emplace_back(item.raw());
+        }
+        return true;
+      });
+}
+
 Result<bool> read_claim_rule(const std::string& key, const JsonValue& value, Policy& policy) {
   if (key == "configuration") {
     CLOISTER_ASSIGN(policy.configuration, read_values(key, value, 32));
@@ -311,6 +326,8 @@ Result<bool> read_claim_rule(const std::string& key, const JsonValue& value, Pol
     CLOISTER_ASSIGN(policy.sandbox, read_texts(key, value));
   } else if (key == "anchor") {
     CLOISTER_ASSIGN(policy.anchor, read_texts(key, value));
+  } else if (key == "settings") {
+    CLOISTER_TRY(read_settings(value, policy));
   } else {
     return false;
   }
@@ -402,7 +419,9 @@ constexpr const char* kTemplate = R"({
   "software": [],
   "isolation": [],
   "sandbox": [],
-  "anchor": []
+  "anchor": [],
+  "//settings": "Single settings of its configuration, like {\"allow_swap\": [false]}.",
+  "settings": {}
 }
 )";
 

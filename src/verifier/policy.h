@@ -70,6 +70,9 @@ struct Policy {
   std::vector<ByteVector> configuration;  ///< accepted digests, 32 bytes each
   std::vector<ByteVector> software;       ///< the same, of software_digest()
   std::vector<std::string> isolation, sandbox, anchor;
+  /// Members of the configuration text to the JSON values that each may have, as they stand in
+  /// that text. Only fresh evidence shows the text: a certificate alone is refused then.
+  std::map<std::string, std::vector<std::string>> settings;
 
   /// Accepted statuses, and until when each is tolerated (nothing: for good).
   std::map<TcbStatus, std::optional<UtcSeconds>> tcb_statuses{{TcbStatus::up_to_date, {}}};

@@ -38,6 +38,15 @@ TEST(ReadPolicy, RefusesToAcceptRevokedPlatforms) {
   EXPECT_FALSE(read_policy(R"({"intel": {"statuses": {"Fine": null}}})").ok());
 }
 
+TEST(ReadPolicy, TakesSettingsAsTheyAreWritten) {
+  EXPECT_FALSE(read_policy(R"({"settings": {"allow_swap": false}})").ok());
+  EXPECT_FALSE(read_policy(R"({"settings": {"allow_swap": []}})").ok());
+  const Policy policy =
+      read_policy(R"({"settings": {"allow_swap": [false], "names": [["a","b"], []]}})").value();
+  EXPECT_EQ(policy.settings.at("allow_swap"), std::vector<std::string>{"false"});
+  EXPECT_EQ(policy.settings.at("names"), (std::vector<std::string>{R"(["a","b"])", "[]"}));
+}
+
 TEST(ReadPolicy, DoesNotTakeSimulationForAKind) {
   EXPECT_FALSE(read_policy(R"({"kinds": ["simulated"]})").ok());
 }

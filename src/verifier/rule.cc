@@ -77,6 +77,7 @@ constexpr auto kNames = std::to_array<std::pair<Rule, const char*>>({
     {Rule::isolation, "isolation"},
     {Rule::sandbox, "sandbox"},
     {Rule::anchor, "anchor"},
+    {Rule::setting, "setting"},
     {Rule::pcr, "pcr"},
     {Rule::not_pinned, "not-pinned"},
 });

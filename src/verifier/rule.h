@@ -82,6 +82,7 @@ enum class Rule {
   isolation,
   sandbox,
   anchor,
+  setting,             ///< a member of the configuration text
   pcr,
   not_pinned,          ///< the policy pins nothing that names the code
 };

@@ -188,6 +188,24 @@ TEST(VerifyAnswer, RefusesWhatThePolicyDoesNotList) {
   EXPECT_EQ(judge(server, channel, policy), "measurement");
 }
 
+TEST(VerifyAnswer, RefusesASettingThatThePolicyDoesNotList) {
+  Server server;
+  const Channel channel{server.key.spki(), kNonce, kExporter};
+  Policy policy = simulation();
+  policy.settings["isolation"] = {"\"process\"", "\"inline\""};
+  EXPECT_EQ(judge(server, channel, policy), "accepted");
+  EXPECT_EQ(rule_of(verify_certificate(server.certificate(), {}, policy, server.clock.utc())),
+            "setting");
+  policy.settings["isolation"] = {"\"inline\""};
+  const Verdict verdict =
+      verify_answer(server.answer(), channel, {}, policy, server.clock.utc());
+  EXPECT_EQ(rule_of(verdict), "setting");
+  EXPECT_EQ(verdict.refusals.front().seen, "isolation \"process\"");
+  EXPECT_EQ(verdict.refusals.front().expected, "\"inline\"");
+  policy.settings = {{"allow_swap", {"false"}}};
+  EXPECT_EQ(judge(server, channel, policy), "setting");
+}
+
 TEST(VerifyAnswer, AcceptsFreshEvidenceOnItsOwnChannel) {
   Server server;
   Policy policy = simulation();

@@ -1,5 +1,7 @@
 #include "verifier/synthetic_for_test.h"
 
+#include "base/check.h"
+
 namespace cloister {
 namespace {
 
@@ -18,6 +20,13 @@ ByteVector pair_of(Bytes prefix, std::initializer_list<unsigned> arcs, const Byt
 
 void append(ByteVector& out, Bytes more) { out.insert(out.end(), more.begin(), more.end()); }
 
+std::string edited(std::string text, const std::pair<std::string, std::string>& edit) {
+  if (edit.first.empty()) return text;
+  const std::size_t at = text.find(edit.first);
+  CLOISTER_CHECK(at != std::string::npos);
+  return text.replace(at, edit.first.size(), edit.second);
+}
+
 }  // namespace
 
 ByteVector SyntheticIntel::pck_extension() const {
@@ -34,7 +43,19 @@ ByteVector SyntheticIntel::pck_extension() const {
   append(all, pair_of(prefix, {2}, der_wrap(DerTag::sequence, tcb)));
   append(all, pair_of(prefix, {3}, der_octets(ByteVector(2))));
   append(all, pair_of(prefix, {4}, der_octets(ByteVector(6, std::byte{0xAB}))));
-  return der_wrap(DerTag::sequence, all);
+  ByteVector extension = der_wrap(DerTag::sequence, all);
+  if (edit_pck_extension) edit_pck_extension(extension);
+  return extension;
+}
+
+std::string SyntheticIntel::pck_chain() const {
+  const std::vector<CertificateExtension> extensions{
+      end_entity_constraint(), {Oid("1.2.840.113741.1.13.1"), false, pck_extension()}};
+  const ByteVector leaf = certificate_for_test(is_pck_of_root ? "Root" : "CA",
+                                               is_pck_of_root ? root : authority, "PCK", pck,
+                                               kPckSerial, now, extensions);
+  return pem_for_test(leaf) + pem_for_test(authority_certificate()) +
+         pem_for_test(root_certificate());
 }
 
 ByteVector SyntheticIntel::body() const {
@@ -45,6 +66,7 @@ ByteVector SyntheticIntel::body() const {
     put(report, 128, ByteVector(32, std::byte{0xDD}));  // MRSIGNER
     report[256] = std::byte{7};                         // product
     report[258] = std::byte{3};                         // version
+    if (edit_body) edit_body(report);
     return report;
   }
   ByteVector report(is_td_1_5 ? 648 : 584);
@@ -53,6 +75,7 @@ ByteVector SyntheticIntel::body() const {
   report[123] = std::byte{0x10};  // SEPT_VE_DISABLE
   put(report, 136, ByteVector(48, std::byte{0xCC}));  // MRTD
   if (is_td_1_5) put(report, 584, std::as_bytes(std::span(tee_tcb_svn_2)));
+  if (edit_body) edit_body(report);
   return report;
 }
 
@@ -65,6 +88,7 @@ ByteVector SyntheticIntel::qe_report(Bytes authentication) const {
   ByteVector hashed = copy_of(attestation_point());
   append(hashed, authentication);
   put(report, 320, sha256(hashed));
+  if (edit_qe_report) edit_qe_report(report);
   return report;
 }
 
@@ -158,12 +182,15 @@ Endorsements SyntheticIntel::endorsements() const {
                          "," + enclave_level(5, "OutOfDate") + "," + enclave_level(3, "Revoked") +
                          "]}";
   Endorsements all;
-  all.tcb_info = signed_document("tcbInfo", tcb);
-  all.qe_identity = signed_document("enclaveIdentity", qe);
-  const ByteVector signing = certificate_for_test("Root", root, "TCB Signing", signer,
-                                                  kSignerSerial, now, {end_entity_constraint()});
+  all.tcb_info = signed_document("tcbInfo", edited(tcb, edit_tcb));
+  all.qe_identity = signed_document("enclaveIdentity", edited(qe, edit_qe));
+  const ByteVector signing = certificate_for_test(is_signer_of_authority ? "CA" : "Root",
+                                                  is_signer_of_authority ? authority : root,
+                                                  "TCB Signing", signer, kSignerSerial, now,
+                                                  {end_entity_constraint()});
   all.tcb_signing_chain =
-      copy_of(bytes_of(pem_for_test(signing) + pem_for_test(root_certificate())));
+      copy_of(bytes_of(pem_for_test(signing) + pem_for_test(authority_certificate()) +
+                       pem_for_test(root_certificate())));
   all.root_crl = crl_for_test(root_certificate(), root, now, revoked_by_root);
   all.pck_crl = crl_for_test(authority_certificate(), authority, now, revoked_by_authority);
   return all;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,11 @@ struct SyntheticIntel {
   std::array<std::uint8_t, 3> tee_tcb_svn{4, 1, 2}, tee_tcb_svn_2{4, 1, 2};
   std::string first_status = "UpToDate";
   std::vector<unsigned> revoked_by_root, revoked_by_authority;
+  bool is_pck_of_root = false;       ///< signed by the root itself
+  bool is_signer_of_authority = false;  ///< of the documents: below another authority
+  /// What is changed before it is signed.
+  std::function<void(ByteVector&)> edit_body, edit_qe_report, edit_pck_extension;
+  std::pair<std::string, std::string> edit_tcb, edit_qe;  ///< the first by the second, once
 
   static constexpr unsigned kAuthoritySerial = 2, kPckSerial = 3, kSignerSerial = 4;
 
@@ -92,13 +98,7 @@ struct SyntheticIntel {
                                 authority_constraints());
   }
   ByteVector pck_extension() const;
-  std::string pck_chain() const {
-    const ByteVector leaf = certificate_for_test(
-        "CA", authority, "PCK", pck, kPckSerial, now,
-        {end_entity_constraint(), {Oid("1.2.840.113741.1.13.1"), false, pck_extension()}});
-    return pem_for_test(leaf) + pem_for_test(authority_certificate()) +
-           pem_for_test(root_certificate());
-  }
+  std::string pck_chain() const;
   ByteVector quote() const;
   Endorsements endorsements() const;
 

@@ -68,6 +68,8 @@ struct Verdict {
   std::vector<Measurement> measurements;
   ReportData report_data{};
   std::optional<Claims> claims;
+  /// The server's configuration (JSON), once it hashed to the claim; only fresh evidence shows it.
+  std::string configuration;
   /// SHA-256 of the SPKI of the key that the evidence vouches for; the pin for
   /// `curl --pinnedpubkey sha256//...` is its base64.
   std::optional<Sha256Digest> pubkey_hash;

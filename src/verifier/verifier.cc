@@ -64,6 +64,7 @@ Verdict bind_configuration(Verdict verdict, std::string_view text) {
     return with(std::move(verdict), Rule::configuration_text, "a text with " + hex_encode(seen),
                 claimed ? "the digest in the claims" : "a claim of the configuration");
   }
+  verdict.configuration = text;
   return verdict;
 }
 

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
 
-#include "base/byte_reader.h"
 #include "encoding/base64.h"
 #include "encoding/hex.h"
+#include "verifier/fields.h"
 #include "verifier/judge.h"
 
 namespace cloister {
@@ -45,7 +45,7 @@ Result<std::vector<TableEntry>> read_table(Bytes table) {
     CLOISTER_ASSIGN(const Bytes guid, reader.take(kGuidBytes));
     CLOISTER_ASSIGN(const std::uint32_t offset, reader.u32_le());
     CLOISTER_ASSIGN(const std::uint32_t size, reader.u32_le());
-    if (std::ranges::all_of(guid, [](std::byte b) { return b == std::byte{0}; })) return entries;
+    if (is_zero(guid)) return entries;
     if (entries.size() == kEntriesMax || offset > table.size() ||
         size > table.size() - offset || offset < kEntryBytes) {
       return Error{Code::corrupt, "snp.table"};

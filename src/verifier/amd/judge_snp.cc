@@ -3,6 +3,7 @@
 #include "encoding/hex.h"
 #include "verifier/amd/report.h"
 #include "verifier/chain.h"
+#include "verifier/fields.h"
 #include "verifier/time_text.h"
 
 namespace cloister {
@@ -16,10 +17,6 @@ constexpr Oid kFmc("1.3.6.1.4.1.3704.1.3.9");
 constexpr Oid kHardwareId("1.3.6.1.4.1.3704.1.4");
 constexpr Oid kProvider("1.3.6.1.4.1.3704.1.5");
 constexpr std::uint32_t kEcdsaP384Sha384 = 1;
-
-Check refuse(Rule rule, std::string seen, std::string expected) {
-  return Refusal{rule, std::move(seen), std::move(expected)};
-}
 
 std::string tcb_text(const SnpTcb& tcb) {
   return "fmc " + std::to_string(tcb.fmc) + ", boot loader " + std::to_string(tcb.boot_loader) +
@@ -37,10 +34,6 @@ std::optional<std::uint8_t> svn_of(const Certificate& vek, const Oid& oid) {
   const Result<std::uint64_t> value = der_unsigned(content.value());
   if (!value.ok() || value.value() > 0xFF) return std::nullopt;
   return static_cast<std::uint8_t>(value.value());
-}
-
-bool is_zero(Bytes bytes) {
-  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
 }
 
 /// The chip's identity: raw, or inside an OCTET STRING.

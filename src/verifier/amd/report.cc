@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/byte_reader.h"
+#include "verifier/fields.h"
 
 namespace cloister {
 namespace {
@@ -89,9 +89,6 @@ bool reaches(const SnpTcb& tcb, const SnpTcb& minimum) noexcept {
 }
 
 std::optional<ByteVector> raw_signature(const SnpReport& report) {
-  const auto is_zero = [](Bytes bytes) {
-    return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
-  };
   if (!is_zero(report.reserved)) return std::nullopt;
   ByteVector out;
   for (const Bytes number : {report.r, report.s}) {

@@ -4,6 +4,7 @@
 #include "encoding/hex.h"
 #include "verifier/chain.h"
 #include "verifier/intel/tcb.h"
+#include "verifier/fields.h"
 #include "verifier/time_text.h"
 
 namespace cloister {
@@ -12,14 +13,6 @@ namespace {
 constexpr auto kRaw = SignatureScheme::ecdsa_p256_sha256_raw;
 constexpr unsigned kSeptVeDisable = 28;
 constexpr unsigned kMigratable = 29;
-
-bool is_zero(Bytes bytes) {
-  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
-}
-
-Check refuse(Rule rule, std::string seen, std::string expected) {
-  return Refusal{rule, std::move(seen), std::move(expected)};
-}
 
 std::string window_text(UtcSeconds from, UtcSeconds to) {
   return "valid from " + time_text(from) + " to " + time_text(to);

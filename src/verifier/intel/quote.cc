@@ -1,10 +1,8 @@
 #include "verifier/intel/quote.h"
 
-#include <algorithm>
-
-#include "base/byte_reader.h"
 #include "encoding/hex.h"
 #include "evidence/envelope.h"
+#include "verifier/fields.h"
 
 namespace cloister {
 namespace {
@@ -25,41 +23,42 @@ Result<SgxReport> read_sgx_report(Bytes body) {
   ByteReader reader(body);
   SgxReport report;
   report.whole = body;
-  CLOISTER_TRY(reader.skip(16));  // CPUSVN: the PCK's components count instead
-  CLOISTER_ASSIGN(report.miscselect, reader.take(4));
-  CLOISTER_TRY(reader.skip(28));
-  CLOISTER_ASSIGN(report.attributes, reader.take(16));
-  CLOISTER_ASSIGN(report.mrenclave, reader.take(32));
-  CLOISTER_TRY(reader.skip(32));
-  CLOISTER_ASSIGN(report.mrsigner, reader.take(32));
-  CLOISTER_TRY(reader.skip(96));
+  // CPUSVN is passed over: the PCK's components count instead.
+  CLOISTER_TRY(take_fields(reader, {{nullptr, 16},
+                                    {&report.miscselect, 4},
+                                    {nullptr, 28},
+                                    {&report.attributes, 16},
+                                    {&report.mrenclave, 32},
+                                    {nullptr, 32},
+                                    {&report.mrsigner, 32},
+                                    {nullptr, 96}}));
   CLOISTER_ASSIGN(report.isvprodid, reader.u16_le());
   CLOISTER_ASSIGN(report.isvsvn, reader.u16_le());
-  CLOISTER_TRY(reader.skip(60));
-  CLOISTER_ASSIGN(report.report_data, reader.take(kReportDataBytes));
+  CLOISTER_TRY(take_fields(reader, {{nullptr, 60}, {&report.report_data, kReportDataBytes}}));
   return report;
 }
 
 Result<TdReport> read_td_report(Bytes body) {
   ByteReader reader(body);
   TdReport report;
-  CLOISTER_ASSIGN(report.tee_tcb_svn, reader.take(16));
-  CLOISTER_ASSIGN(report.mrseam, reader.take(48));
-  CLOISTER_ASSIGN(report.mrsignerseam, reader.take(48));
-  CLOISTER_ASSIGN(report.seamattributes, reader.take(8));
-  CLOISTER_ASSIGN(report.tdattributes, reader.take(8));
-  CLOISTER_ASSIGN(report.xfam, reader.take(8));
-  CLOISTER_ASSIGN(report.mrtd, reader.take(48));
-  CLOISTER_ASSIGN(report.mrconfigid, reader.take(48));
-  CLOISTER_ASSIGN(report.mrowner, reader.take(48));
-  CLOISTER_ASSIGN(report.mrownerconfig, reader.take(48));
-  for (Bytes& rtmr : report.rtmr) {
-    CLOISTER_ASSIGN(rtmr, reader.take(48));
-  }
-  CLOISTER_ASSIGN(report.report_data, reader.take(kReportDataBytes));
+  CLOISTER_TRY(take_fields(reader, {{&report.tee_tcb_svn, 16},
+                                    {&report.mrseam, 48},
+                                    {&report.mrsignerseam, 48},
+                                    {&report.seamattributes, 8},
+                                    {&report.tdattributes, 8},
+                                    {&report.xfam, 8},
+                                    {&report.mrtd, 48},
+                                    {&report.mrconfigid, 48},
+                                    {&report.mrowner, 48},
+                                    {&report.mrownerconfig, 48},
+                                    {&report.rtmr[0], 48},
+                                    {&report.rtmr[1], 48},
+                                    {&report.rtmr[2], 48},
+                                    {&report.rtmr[3], 48},
+                                    {&report.report_data, kReportDataBytes}}));
   if (reader.empty()) return report;
-  CLOISTER_ASSIGN(report.tee_tcb_svn_2, reader.take(16));
-  CLOISTER_ASSIGN(report.mrservicetd, reader.take(48));
+  CLOISTER_TRY(take_fields(reader, {{&report.tee_tcb_svn_2.emplace(), 16},
+                                    {&report.mrservicetd.emplace(), 48}}));
   return report;
 }
 
@@ -83,9 +82,8 @@ Result<std::size_t> read_body_size(ByteReader& reader, const Quote& quote) {
 Status read_header(ByteReader& reader, Quote& quote, Bytes bytes) {
   CLOISTER_ASSIGN(quote.version, reader.u16_le());
   CLOISTER_ASSIGN(const std::uint16_t key_type, reader.u16_le());
-  CLOISTER_TRY(reader.skip(8));  // TEE type, and two versions that version 4 made reserved
-  CLOISTER_ASSIGN(const Bytes vendor, reader.take(16));
-  CLOISTER_TRY(reader.skip(20));
+  Bytes vendor;  // behind the TEE type, and two versions that version 4 made reserved
+  CLOISTER_TRY(take_fields(reader, {{nullptr, 8}, {&vendor, 16}, {nullptr, 20}}));
   if (quote.version < 3 || quote.version > 5 || key_type != kEcdsaP256 ||
       hex_encode(vendor) != kIntelQe) {
     return unsupported();
@@ -97,9 +95,9 @@ Status read_header(ByteReader& reader, Quote& quote, Bytes bytes) {
 
 /// QE report and what follows it, up to the end of `reader`.
 Status read_qe(ByteReader& reader, Quote& quote) {
-  CLOISTER_ASSIGN(const Bytes report, reader.take(kSgxBodyBytes));
+  Bytes report;
+  CLOISTER_TRY(take_fields(reader, {{&report, kSgxBodyBytes}, {&quote.qe_signature, 64}}));
   CLOISTER_ASSIGN(quote.qe_report, read_sgx_report(report));
-  CLOISTER_ASSIGN(quote.qe_signature, reader.take(64));
   CLOISTER_ASSIGN(const std::uint16_t authentication_size, reader.u16_le());
   CLOISTER_ASSIGN(quote.qe_authentication, reader.take(authentication_size));
   CLOISTER_ASSIGN(quote.certification, reader.u16_le());
@@ -128,8 +126,7 @@ Result<Quote> read_quote(Bytes bytes) {
   CLOISTER_ASSIGN(const std::uint32_t size, reader.u32_le());
   CLOISTER_ASSIGN(const Bytes authentication, reader.take(size));
   ByteReader parts(authentication);
-  CLOISTER_ASSIGN(quote.signature, parts.take(64));
-  CLOISTER_ASSIGN(quote.attestation_key, parts.take(64));
+  CLOISTER_TRY(take_fields(parts, {{&quote.signature, 64}, {&quote.attestation_key, 64}}));
   if (quote.version == 3) {
     CLOISTER_TRY(read_qe(parts, quote));
     return quote;

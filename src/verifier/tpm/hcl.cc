@@ -1,8 +1,8 @@
 #include "verifier/tpm/hcl.h"
 
-#include "base/byte_reader.h"
 #include "encoding/base64.h"
 #include "encoding/json.h"
+#include "verifier/fields.h"
 
 namespace cloister {
 namespace {
@@ -66,13 +66,14 @@ Status read_runtime_data(HclReport& report) {
 
 Result<HclReport> read_hcl_report(Bytes bytes) {
   ByteReader reader(bytes);
+  HclReport report;
   CLOISTER_ASSIGN(const std::uint32_t signature, reader.u32_le());
   CLOISTER_TRY(reader.skip(8));  // version and size, which differ between releases
   CLOISTER_ASSIGN(const std::uint32_t request, reader.u32_le());
-  CLOISTER_TRY(reader.skip(kHeaderBytes - 16));
-  HclReport report;
-  CLOISTER_ASSIGN(report.hardware_report, reader.take(kHardwareReportBytes));
-  CLOISTER_TRY(reader.skip(8));  // the size of what follows, and its version
+  // Behind the hardware's report: the size of what follows, and its version.
+  CLOISTER_TRY(take_fields(reader, {{nullptr, kHeaderBytes - 16},
+                                    {&report.hardware_report, kHardwareReportBytes},
+                                    {nullptr, 8}}));
   CLOISTER_ASSIGN(const std::uint32_t type, reader.u32_le());
   CLOISTER_ASSIGN(const std::uint32_t hash, reader.u32_le());
   CLOISTER_ASSIGN(const std::uint32_t size, reader.u32_le());

@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::size_t kPcrBytes = 32;
 
-Check refuse(Rule rule, std::string seen, std::string expected) {
-  return Refusal{rule, std::move(seen), std::move(expected)};
-}
-
 std::string list_text(const std::set<unsigned>& pcrs) {
   std::string out;
   for (const unsigned pcr : pcrs) out += (out.empty() ? "" : ",") + std::to_string(pcr);
