@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -50,9 +51,13 @@ class RunControl {
            (word_ != nullptr && word_->load(std::memory_order_relaxed) == value_);
   }
   std::optional<SteadyTime> deadline() const noexcept { return deadline_; }
+  /// Whose run it is, where workers are not shared between callers. Set before the run begins.
+  void set_caller(std::string caller) { caller_ = std::move(caller); }
+  const std::string& caller() const noexcept { return caller_; }
 
  private:
   std::atomic<bool> cancelled_{false};
+  std::string caller_;
   const std::atomic<std::uint32_t>* word_ = nullptr;
   std::uint32_t value_ = 0;
   std::optional<SteadyTime> deadline_;
@@ -81,6 +86,10 @@ class LoadedModel {
   /// Memory that it takes beside the weights it was given, in bytes, measured lately; 0 where the
   /// engine cannot tell.
   virtual std::uint64_t overhead_bytes() const noexcept { return 0; }
+  /// Measures that anew: reads a few files of the kernel's.
+  virtual void measure() {}
+  /// Ends what runs it, because memory is short: runs under way fail with `unavailable`.
+  virtual void end() {}
   /// How often what runs it died or had to be ended since it was loaded.
   virtual std::uint64_t deaths() const noexcept { return 0; }
 };
@@ -100,6 +109,8 @@ class Engine {
   /// Fails: `internal` when the runtime refuses the model; `unavailable` when memory is short.
   virtual Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) = 0;
   virtual Standing standing(const VersionRef&) const { return Standing::well; }
+  /// Memory that it takes now whatever is loaded, in bytes.
+  virtual std::uint64_t shared_bytes() const { return 0; }
 };
 
 }  // namespace cloister

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -124,8 +125,13 @@ void answer(const Lane& lane, const std::string& rule, std::uint32_t turn, Bytes
   const TensorView x = request.inputs.at(0).tensor;
   float first = 0;
   std::memcpy(&first, x.data.data(), sizeof(first));
+  static float remembered = 0;
+  const float before = std::exchange(remembered, first);
   // The answer of an honest worker, for the lies below to change.
   lane.write_reply(turn, {{"y", x}});
+  if (rule == "remember") {
+    lane.write_error(turn, Code::internal, "before: " + std::to_string(std::lround(before)));
+  }
   if (rule == "hang") hang();
   if (rule == "abort") std::abort();
   if (rule == "crash") __builtin_trap();

@@ -14,9 +14,6 @@ constexpr int kSpins = 400;  // looks at the word before sleeping: small models 
 // Data of one request that a lane keeps for the next; more is given back after it.
 constexpr std::uint64_t kLaneKeeps = 8ULL << 20;
 
-Error died() {
-  return Error{Code::internal, "sandbox.died", Detail("the model's process died of this")};
-}
 Error lied() {
   return Error{Code::internal, "sandbox.lied",
                Detail("the model's process broke the rules and was ended")};
@@ -95,6 +92,19 @@ Status LiveWorker::start(const ModelFiles& files) {
   lanes_[0].turn = 1;
   Lane(lanes_[0].memory.bytes(), none).head().request_turn.store(1, std::memory_order_release);
   return send_message(process_.socket(), std::as_bytes(std::span(&start, 1)), descriptors);
+}
+
+Error LiveWorker::died() const {
+  if (over_memory_.load(std::memory_order_acquire)) {
+    return Error{Code::unavailable, "sandbox.memory",
+                 Detail("the model's process took more memory than the server has left")};
+  }
+  return Error{Code::internal, "sandbox.died", Detail("the model's process died of this")};
+}
+
+void LiveWorker::end_for_memory() noexcept {
+  over_memory_.store(true, std::memory_order_release);
+  process_.end();
 }
 
 Error LiveWorker::fault(Error error) {

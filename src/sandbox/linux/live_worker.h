@@ -44,6 +44,8 @@ class LiveWorker {
                                           RunControl& control, PrivateMemoryPool& memory);
   /// Ended, or to be ended as it broke a rule: nothing more will come from it.
   bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
+  /// Ends it because memory is short, from any thread: runs under way fail with `unavailable`.
+  void end_for_memory() noexcept;
   bool alive() const noexcept { return !broken() && process_.alive(); }
   /// Bytes beside the weights.
   std::uint64_t overhead_bytes() const;
@@ -58,6 +60,7 @@ class LiveWorker {
   Status await_reply(const Lane& lane, std::uint32_t turn, const RunControl& control,
                      std::chrono::milliseconds grace);
   Error fault(Error error);
+  Error died() const;
 
   WorkerProcess process_;
   const Signature& signature_;
@@ -65,6 +68,7 @@ class LiveWorker {
   const Clock& clock_;
   std::vector<LaneSlot> lanes_;
   std::atomic<bool> broken_{false};
+  std::atomic<bool> over_memory_{false};
 };
 
 }  // namespace cloister

@@ -1,13 +1,13 @@
 #include "sandbox/linux/sandbox_engine.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "base/mutex.h"
 #include "sandbox/linux/failure_book.h"
 #include "sandbox/linux/live_worker.h"
 #include "sandbox/linux/memory_file.h"
+#include "sandbox/linux/preparer.h"
 #include "sandbox/linux/spare_workers.h"
+#include "sandbox/linux/worker_set.h"
 
 namespace cloister {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 constexpr unsigned kSparesMax = 16;
 constexpr std::uint64_t kOptimisedSlack = 16ULL << 20;
 constexpr std::uint64_t kKeptBytesMax = 64ULL << 20;  // output buffers kept for the next runs
-constexpr std::chrono::milliseconds kLookEvery{20};   // for a caller who left while waiting
+constexpr unsigned kWorkersMax = 64;
 
 /// What the models of one engine share.
 struct Shared {
@@ -27,6 +27,7 @@ struct Shared {
   FailureBook failures;
   SpareWorkers spares;
   PrivateMemoryPool memory;
+  Preparer preparer;  // last: it uses the others
 };
 
 class SandboxModel final : public LoadedModel {
@@ -35,38 +36,36 @@ class SandboxModel final : public LoadedModel {
       : shared_(shared),
         files_(std::move(files)),
         signature_(model.bundle->signature),
-        version_(model.version) {}
+        version_(model.version),
+        workers_(shared.settings, shared.clock, [this] { return new_worker(); },
+                 [this] { count_death(); }) {}
+  ~SandboxModel() override { shared_.preparer.forget(workers_); }
 
   /// Starts the first worker, at load, where a refusal of the runtime's is the answer.
   Status start() {
     CLOISTER_ASSIGN(auto worker, new_worker());
-    const MutexLock lock(mutex_);
-    install(std::move(worker));
+    workers_.add(std::move(worker));
+    workers_.measure();
     return Done{};
   }
 
   Result<std::unique_ptr<RunOutputs>> run(const std::vector<NamedTensorView>& inputs,
                                           const std::vector<std::string>& outputs,
                                           RunControl& control) override {
-    CLOISTER_ASSIGN(const LaneUse use, take_lane(control));
+    CLOISTER_ASSIGN(const WorkerSet::Use use, workers_.take(control));
     auto result = use.worker->run(use.lane, inputs, outputs, control, shared_.memory);
-    give_back(use);
+    if (workers_.give_back(use)) shared_.preparer.want(workers_);
     return result;
   }
 
-  std::uint64_t overhead_bytes() const noexcept override {
-    return overhead_bytes_.load(std::memory_order_relaxed);
-  }
+  std::uint64_t overhead_bytes() const noexcept override { return workers_.overhead_bytes(); }
+  void measure() override { workers_.measure(); }
+  void end() override { workers_.end(); }
   std::uint64_t deaths() const noexcept override {
     return deaths_.load(std::memory_order_relaxed);
   }
 
  private:
-  struct LaneUse {
-    std::shared_ptr<LiveWorker> worker;
-    std::size_t lane = 0;
-  };
-
   Result<std::shared_ptr<LiveWorker>> new_worker() {
     CLOISTER_TRY(shared_.failures.may_start(version_));
     CLOISTER_ASSIGN(WorkerProcess process, shared_.spares.take());
@@ -84,81 +83,12 @@ class SandboxModel final : public LoadedModel {
     shared_.failures.died(version_);
   }
 
-  void install(std::shared_ptr<LiveWorker> worker) REQUIRES(mutex_) {
-    worker_ = std::move(worker);
-    overhead_bytes_ = worker_->overhead_bytes();
-    free_.clear();
-    for (std::size_t i = 0; i < shared_.settings.lanes; ++i) free_.push_back(i);
-    freed_.notify_all();
-  }
-
-  Result<LaneUse> take_lane(const RunControl& control) EXCLUDES(mutex_) {
-    for (;;) {
-      std::shared_ptr<LiveWorker> dead;
-      {
-        const MutexLock lock(mutex_);
-        if (worker_ && !worker_->alive()) {
-          if (!worker_->broken()) count_death();
-          dead = std::move(worker_);  // reaped outside the lock
-          worker_ = nullptr;
-        }
-        if (worker_ && !free_.empty()) {
-          const std::size_t lane = free_.back();
-          free_.pop_back();
-          return LaneUse{worker_, lane};
-        }
-        if (control.cancelled()) return Error{Code::unavailable, "sandbox.cancelled"};
-        if (control.deadline() && shared_.clock.steady() >= *control.deadline()) {
-          return Error{Code::busy, "sandbox.lanes"};
-        }
-        if (worker_ || starting_) {
-          freed_.wait_until(mutex_, std::chrono::steady_clock::now() + kLookEvery);
-          continue;
-        }
-        starting_ = true;
-      }
-      dead.reset();
-      auto worker = new_worker();
-      const MutexLock lock(mutex_);
-      starting_ = false;
-      if (!worker.ok()) {
-        freed_.notify_all();
-        return worker.error();
-      }
-      install(std::move(worker).value());
-    }
-  }
-
-  void give_back(const LaneUse& use) EXCLUDES(mutex_) {
-    const bool broke = use.worker->broken();
-    const MutexLock lock(mutex_);
-    if (worker_ != use.worker) return;  // another call saw it die
-    if (broke) {
-      count_death();
-      worker_ = nullptr;  // `use` keeps it: it is reaped after the lock
-    } else {
-      free_.push_back(use.lane);
-      // The first runs grow a worker most: measure at 1, 2, 4, 8, ... and then now and again.
-      ++runs_;
-      if ((runs_ & (runs_ - 1)) == 0 || runs_ % 1024 == 0) {
-        overhead_bytes_ = worker_->overhead_bytes();
-      }
-    }
-    freed_.notify_one();
-  }
-
   Shared& shared_;
   const ModelFiles files_;
   const Signature& signature_;
   const std::optional<VersionRef> version_;
-  std::atomic<std::uint64_t> overhead_bytes_{0};
   std::atomic<std::uint64_t> deaths_{0};
-  Mutex mutex_;
-  Signal freed_;
-  std::shared_ptr<LiveWorker> worker_ GUARDED_BY(mutex_);
-  std::vector<std::size_t> free_ GUARDED_BY(mutex_);
-  bool starting_ GUARDED_BY(mutex_) = false;
-  std::uint64_t runs_ GUARDED_BY(mutex_) = 0;
+  WorkerSet workers_;
 };
 
 Result<ModelFiles> files_of(const EngineModel& model) {
@@ -195,6 +125,11 @@ class LinuxSandboxEngine final : public SandboxEngine {
   Standing standing(const VersionRef& version) const override {
     return shared_.failures.standing(version);
   }
+  std::uint64_t shared_bytes() const override {
+    const WorkerProgram& program = shared_.settings.program;
+    return shared_.spares.private_bytes() + memory_of(program.program) +
+           memory_of(program.library);
+  }
 
   Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {
     CLOISTER_ASSIGN(ModelFiles files, files_of(model));
@@ -228,6 +163,7 @@ class LinuxSandboxEngine final : public SandboxEngine {
 Result<std::unique_ptr<SandboxEngine>> make_sandbox_engine(const SandboxSettings& settings,
                                                            const Clock& clock) {
   if (settings.lanes < 1 || settings.lanes > kLanesMax || settings.spares > kSparesMax ||
+      settings.workers_max < 2 || settings.workers_max > kWorkersMax ||
       settings.lane_bytes <= kLaneDataOffset || settings.lane_bytes > kLaneBytesMax) {
     return Error{Code::invalid, "sandbox.settings"};
   }

@@ -12,12 +12,24 @@
 
 namespace cloister {
 
+/// Who may follow whom in one worker: a model that took it over could carry what it saw of one run
+/// to the next.
+enum class WorkerScope {
+  model,      ///< everybody
+  principal,  ///< the same caller only
+  request,    ///< nobody: a worker for every run
+};
+
 struct SandboxSettings {
   /// The worker's program and the runtime's library: sealed memory files whose digests were
   /// checked (seal_file). They must stay open as long as the engine lives.
   WorkerProgram program;
   Confinement demanded;        ///< a host that permits less stops the start
   unsigned lanes = 2;          ///< requests that one model runs at a time; 1 to kLanesMax
+  WorkerScope scope = WorkerScope::principal;
+  /// Workers of one model where callers do not share them, the one kept ready for the next caller
+  /// included.
+  unsigned workers_max = 3;
   unsigned spares = 1;         ///< workers kept ready for the next model; 0 to 16
   std::uint64_t lane_bytes = 512ULL << 20;         ///< inputs and outputs of one request together
   std::uint64_t worker_memory_max = 16ULL << 30;   ///< private memory of one worker

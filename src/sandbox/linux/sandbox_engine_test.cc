@@ -173,6 +173,38 @@ TEST_F(HostileWorkerTest, WritesNoMoreThanItsOneFileAndItsBoundAsOptimiser) {
   }
 }
 
+TEST_F(HostileWorkerTest, CarriesNothingFromOneCallerToAnother) {
+  const EngineExample example = told_to("remember");
+  for (const WorkerScope scope :
+       {WorkerScope::model, WorkerScope::principal, WorkerScope::request}) {
+    SandboxSettings settings = settings_of(hostile_);
+    settings.lanes = 1;
+    settings.scope = scope;
+    const auto engine = make_sandbox_engine(settings, clock_).value();
+    const auto model = loaded(*engine, example);
+    float value = 1;
+    const auto said = [&](const std::string& caller) {
+      RunControl control(clock_.steady() + std::chrono::seconds(60));
+      control.set_caller(caller);
+      const HeldTensor x = held_floats("remember", {4}, {value++, 2, 3, 4});
+      return DetailForTest::text(model->run({x.view()}, {"y"}, control).error());
+    };
+    // What a caller is told is what the same worker saw before: whose is it?
+    const bool shared = scope == WorkerScope::model;
+    const bool own = scope != WorkerScope::request;
+    EXPECT_EQ(said("anna"), "before: 0");                     // 1
+    EXPECT_EQ(said("anna"), own ? "before: 1" : "before: 0");   // 2
+    EXPECT_EQ(said("ben"), shared ? "before: 2" : "before: 0");  // 3
+    EXPECT_EQ(said("anna"), shared ? "before: 3" : own ? "before: 2" : "before: 0");
+    for (const char* caller : {"cleo", "dora", "emil", "fay"}) {
+      if (!shared) {
+        EXPECT_EQ(said(caller), "before: 0") << caller;
+      }
+    }
+    EXPECT_EQ(model->deaths(), 0U) << "those that were replaced did not die";
+  }
+}
+
 TEST_F(HostileWorkerTest, IsQuarantinedWhenItKeepsDying) {
   SandboxSettings settings = settings_of(hostile_);
   settings.lanes = 1;

@@ -73,6 +73,13 @@ Result<WorkerProcess> SpareWorkers::take() {
   return taken;
 }
 
+std::uint64_t SpareWorkers::private_bytes() const {
+  const MutexLock lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const WorkerProcess& worker : ready_) bytes += worker.private_bytes();
+  return bytes;
+}
+
 void SpareWorkers::refill() {
   const MutexLock lock(mutex_);
   kept_ = settings_.spares;

@@ -22,13 +22,15 @@ class SpareWorkers {
   /// this one is taken.
   Result<WorkerProcess> take();
   void refill();
+  /// Memory of those that wait, in bytes.
+  std::uint64_t private_bytes() const;
 
  private:
   void loop();
   Result<WorkerProcess> start() const;
 
   const SandboxSettings& settings_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Signal changed_;
   std::vector<WorkerProcess> ready_ GUARDED_BY(mutex_);
   std::size_t kept_ GUARDED_BY(mutex_) = 0;      // to be ready when nobody waits
