@@ -138,8 +138,8 @@ Status make_first_owner(const Options& options, const ServerConfig& config,
 Status preload_models(const ServerConfig& config, Residency& residency, const Clock& clock) {
   for (const Preload& each : config.preload) {
     const VersionRef ref{{PrincipalId{each.owner}, each.model}, {each.version}};
-    const Status loaded =
-        residency.preload(ref, Pin::yes, clock.steady() + std::chrono::seconds{300});
+    residency.keep(ref, Keep::pinned);
+    const auto loaded = residency.acquire(ref, clock.steady() + std::chrono::seconds{300});
     if (!loaded.ok()) {
       return Error{loaded.error().code, "start.preload",
                    Detail("\"preload\": " + each.owner + "." + each.model + " version " +

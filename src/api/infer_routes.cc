@@ -65,6 +65,7 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
   exchange->record = std::move(record).value();
   exchange->control =
       std::make_shared<RunControl>(parts_.clock.steady() + settings_.request_time_max);
+  exchange->control->set_caller(exchange->caller->id().value);
   exchange->responder->on_peer_gone([control = exchange->control] { control->cancel(); });
   if (parts_.models.is_resident(exchange->record->ref)) {
     enqueue(parts_.queues.runs, exchange, &ApiHandler::infer);
@@ -72,7 +73,7 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
   }
   // An execution slot is for running: waiting for a load happens elsewhere.
   const Status queued = parts_.queues.loads.push([this, exchange] {
-    const Status loaded = parts_.models.await(*exchange->record, *exchange->control->deadline());
+    const Status loaded = parts_.models.await(*exchange->record, *exchange->control);
     if (!loaded.ok()) {
       answer(*exchange, ErrorResponse::of(loaded.error()));
       return;

@@ -10,14 +10,12 @@ Residency::Residency(Engine& engine, const Vault& vault, const Clock& clock,
 
 Residency::~Residency() = default;
 
-Result<Lease> Residency::acquire(const VersionRef& ref, SteadyTime deadline) {
-  return rooms_->acquire(ref, deadline, Pin::no);
+Result<Lease> Residency::acquire(const VersionRef& ref, SteadyTime deadline,
+                                 const Waiter& waiter) {
+  return rooms_->acquire(ref, deadline, waiter);
 }
 
-Status Residency::preload(const VersionRef& ref, Pin pin, SteadyTime deadline) {
-  CLOISTER_TRY(rooms_->acquire(ref, deadline, pin));
-  return Done{};
-}
+void Residency::keep(const VersionRef& ref, Keep keep) { rooms_->keep(ref, keep); }
 
 Status Residency::unload(const VersionRef& ref) { return rooms_->unload(ref); }
 

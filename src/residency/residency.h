@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -14,10 +15,13 @@
 namespace cloister {
 
 struct ResidencySettings {
-  /// Bytes that all models together may take, those being loaded included.
+  /// Bytes that all models together, those being loaded and Engine::shared_bytes included, may take.
   std::uint64_t budget_bytes = 4ULL << 30;
-  unsigned loads_at_once = 2;           ///< loader threads; 1 to 16
+  /// 1 to 16; as many again for principals of whom nothing is being loaded.
+  unsigned loads_at_once = 2;
   std::size_t waiters_max = 256;        ///< callers that wait for a model at the same time
+  std::size_t loads_per_principal_max = 32;  ///< models that one principal waits for first
+  std::chrono::milliseconds measure_every{50};  ///< of what is in memory
   std::chrono::milliseconds retry_first{500};  ///< pause after a load failed; doubles each time
   std::chrono::milliseconds retry_longest{60'000};
 };
@@ -30,6 +34,20 @@ struct ResidentModel {
   bool pinned = false;
 };
 
+/// What becomes of a version that nobody uses.
+enum class Keep {
+  cached,  ///< it goes when memory is wanted
+  pinned,  ///< it stays
+  never,   ///< it goes at once
+};
+
+/// Who waits for a model.
+struct Waiter {
+  std::string principal;  ///< empty: nobody in particular, without a share
+  /// Waiting ends once it is cancelled; the load goes on where others wait for it too.
+  const RunControl* control = nullptr;
+};
+
 /// Keeps one loaded model from being evicted. Copies share it; the last one gives it back.
 class Lease {
  public:
@@ -40,8 +58,6 @@ class Lease {
   explicit Lease(std::shared_ptr<LoadedModel> model) noexcept : model_(std::move(model)) {}
   std::shared_ptr<LoadedModel> model_;
 };
-
-enum class Pin { no, yes };
 
 /// Which models are in memory. A model is loaded once however many ask, by threads of this object,
 /// so that nobody who stops waiting ends a load that others wait for; the least recently used idle
@@ -58,19 +74,20 @@ class Residency {
   /// Fails: `not_found`; `corrupt` and `io` from the vault; `internal` and `unavailable` from the
   /// engine, and the same again without a new try until the pause of the settings is over;
   /// `unavailable` where it can never fit the budget; `busy` past waiters_max, or where the
-  /// deadline passed before memory was free; `deadline`.
-  Result<Lease> acquire(const VersionRef& ref, SteadyTime deadline);
+  /// deadline passed before memory was free, or where the principal waits for too many models;
+  /// `unavailable` once cancelled; `deadline`.
+  Result<Lease> acquire(const VersionRef& ref, SteadyTime deadline, const Waiter& waiter = {});
 
-  /// Loads now, and with `Pin::yes` keeps it until `unload`. Fails as `acquire` does.
-  Status preload(const VersionRef& ref, Pin pin, SteadyTime deadline);
+  /// From now on, until `unload`. Loads nothing.
+  void keep(const VersionRef& ref, Keep keep);
 
-  /// Forgets the model, its pin and its failures; running requests finish on it, later ones load
-  /// anew. Fails: `not_found` where it was not in memory.
+  /// Forgets the model, what `keep` said and its failures; running requests finish on it, later ones
+  /// load anew. Fails: `not_found` where it was not in memory.
   Status unload(const VersionRef& ref);
 
   /// What is in memory, in order of reference.
   std::vector<ResidentModel> resident() const;
-  /// Bytes counted now, at most the budget.
+  /// Bytes counted now, without Engine::shared_bytes; with them at most the budget.
   std::uint64_t resident_bytes() const;
 
  private:

@@ -65,6 +65,9 @@ class FakeEngine final : public Engine {
   std::atomic<std::uint64_t> most{0};
   std::atomic<bool> refuse{false};
   std::atomic<std::uint64_t> growth{0};  ///< what every model takes beside its weights
+  std::atomic<std::uint64_t> shared{0};
+  std::atomic<int> ended{0};
+  std::uint64_t shared_bytes() const override { return shared; }
 
   Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {
     if (refuse) return Error{Code::internal, "fake.load"};
@@ -83,6 +86,7 @@ class FakeEngine final : public Engine {
     }
     ~Model() override { engine_.bytes -= size_; }
     std::uint64_t overhead_bytes() const noexcept override { return engine_.growth; }
+    void end() override { ++engine_.ended; }
     Result<std::unique_ptr<RunOutputs>> run(const std::vector<NamedTensorView>& inputs,
                                             const std::vector<std::string>&,
                                             RunControl&) override {
@@ -219,12 +223,70 @@ TEST_F(ResidencyTest, LoadsOnceUnderAThunderingHerd) {
 TEST_F(ResidencyTest, EvictsTheLeastRecentlyUsedIdleModelAndNeverAPinnedOne) {
   for (const char* name : {"pinned", "old", "new", "next"}) vault_.add(name, 10 * kMiB);
   Residency& residency = make({.budget_bytes = 50 * kMiB, .loads_at_once = 1});
-  ASSERT_TRUE(residency.preload(ref_of("pinned"), Pin::yes, soon()).ok());
+  residency.keep(ref_of("pinned"), Keep::pinned);
+  ASSERT_TRUE(residency.acquire(ref_of("pinned"), soon()).ok());
   ASSERT_TRUE(residency.acquire(ref_of("old"), soon()).ok());
   ASSERT_TRUE(residency.acquire(ref_of("new"), soon()).ok());
   ASSERT_TRUE(residency.acquire(ref_of("next"), soon()).ok());
   EXPECT_EQ(names(residency), (std::set<std::string>{"pinned", "new", "next"}));
   EXPECT_LE(engine_.most, 50 * kMiB);
+}
+
+TEST_F(ResidencyTest, LetsGoAtOnceOfWhatIsNeverKept) {
+  vault_.add("brief", kMiB);
+  Residency& residency = make({});
+  residency.keep(ref_of("brief"), Keep::never);
+  for (int i = 1; i <= 2; ++i) {
+    EXPECT_TRUE(serves(residency.acquire(ref_of("brief"), soon()).value(), "brief"));
+    while (residency.resident_bytes() != 0) std::this_thread::yield();
+    EXPECT_EQ(vault_.opened, i);
+  }
+}
+
+TEST_F(ResidencyTest, EvictsAsModelsGrowAndEndsWhatGrowsPastEverything) {
+  vault_.add("busy", 10 * kMiB);
+  vault_.add("idle", 10 * kMiB);
+  Residency& residency = make({.budget_bytes = 60 * kMiB,
+                               .measure_every = std::chrono::milliseconds(1)});
+  const auto busy = std::make_unique<Lease>(residency.acquire(ref_of("busy"), soon()).value());
+  ASSERT_TRUE(residency.acquire(ref_of("idle"), soon()).ok());
+  engine_.shared = 20 * kMiB;
+  engine_.growth = 15 * kMiB;
+  while (names(residency) != std::set<std::string>{"busy"}) std::this_thread::yield();
+  EXPECT_EQ(engine_.ended, 0);
+  engine_.growth = 45 * kMiB;
+  while (engine_.ended == 0) std::this_thread::yield();
+}
+
+TEST_F(ResidencyTest, LimitsWhatOnePrincipalWaitsForAndServesOthersMeanwhile) {
+  for (const char* name : {"a", "b", "c", "d", "e"}) vault_.add(name, kMiB);
+  std::atomic<bool> go{false};
+  vault_.on_open = [&](const VersionRef& ref) -> Status {
+    while (ref.model.name != "e" && !go) std::this_thread::yield();
+    return Done{};
+  };
+  Residency& residency = make({.loads_at_once = 1, .loads_per_principal_max = 1});
+  std::jthread first([&] {
+    EXPECT_TRUE(residency.acquire(ref_of("a"), soon(), {"greedy"}).ok());
+  });
+  while (vault_.opened == 0) std::this_thread::yield();
+  RunControl control;
+  std::atomic<int> refused{0};
+  std::atomic<int> left{0};
+  std::vector<std::jthread> more;
+  for (const char* name : {"b", "c", "d"}) {
+    more.emplace_back([&, name] {
+      const auto waited = residency.acquire(ref_of(name), soon(), {"greedy", &control});
+      if (!waited.ok() && waited.error().code == Code::busy) ++refused;
+      if (!waited.ok() && waited.error().code == Code::unavailable) ++left;
+    });
+  }
+  while (refused < 2) std::this_thread::yield();
+  EXPECT_TRUE(residency.acquire(ref_of("e"), soon(), {"other"}).ok()) << "by another loader";
+  control.cancel();
+  more.clear();
+  EXPECT_EQ(left, 1);
+  go = true;
 }
 
 TEST_F(ResidencyTest, ServesOtherModelsWhileOneLoads) {

@@ -11,6 +11,7 @@ namespace {
 constexpr unsigned kLoadersMax = 16;
 // What a session takes beside its weights before anything was measured.
 constexpr std::uint64_t kSessionBytes = 16ULL << 20;
+constexpr std::chrono::milliseconds kLookEvery{50};  // for a caller who left while waiting
 
 }  // namespace
 
@@ -25,8 +26,13 @@ Residency::Rooms::Held::~Held() {
 Residency::Rooms::Rooms(Engine& engine, const Vault& vault, const Clock& clock,
                         ResidencySettings settings)
     : engine_(engine), vault_(vault), clock_(clock), settings_(settings) {
-  const unsigned loaders = std::clamp(settings.loads_at_once, 1U, kLoadersMax);
+  {
+    const MutexLock lock(mutex_);
+    base_bytes_ = engine.shared_bytes();
+  }
+  const unsigned loaders = 2 * std::clamp(settings.loads_at_once, 1U, kLoadersMax);
   for (unsigned i = 0; i < loaders; ++i) loaders_.emplace_back([this] { load_loop(); });
+  watch_ = std::jthread([this] { watch_loop(); });
 }
 
 Residency::Rooms::~Rooms() {
@@ -34,8 +40,10 @@ Residency::Rooms::~Rooms() {
     const MutexLock lock(mutex_);
     stopping_ = true;
     work_.notify_all();
+    tick_.notify_all();
   }
   loaders_.clear();
+  watch_ = std::jthread();
   HeldList held;
   {
     const MutexLock lock(mutex_);
@@ -44,12 +52,31 @@ Residency::Rooms::~Rooms() {
   }
 }
 
-Result<Lease> Residency::Rooms::acquire(const VersionRef& ref, SteadyTime deadline, Pin pin) {
+Keep Residency::Rooms::keep_of(const VersionRef& ref) const {
+  const auto found = keeps_.find(ref);
+  return found == keeps_.end() ? Keep::cached : found->second;
+}
+
+std::uint64_t Residency::Rooms::limit() const {
+  return settings_.budget_bytes - std::min(base_bytes_, settings_.budget_bytes);
+}
+
+void Residency::Rooms::keep(const VersionRef& ref, Keep keep) {
+  const MutexLock lock(mutex_);
+  if (keep == Keep::cached) {
+    keeps_.erase(ref);
+  } else {
+    keeps_[ref] = keep;
+  }
+  work_.notify_all();
+}
+
+Result<Lease> Residency::Rooms::acquire(const VersionRef& ref, SteadyTime deadline,
+                                        const Waiter& waiter) {
   {
     const MutexLock lock(mutex_);
     const auto found = rooms_.find(ref);
     if (found != rooms_.end() && found->second->stage == Stage::ready) {
-      found->second->pinned |= pin == Pin::yes;
       return lease(*found->second);
     }
   }
@@ -57,9 +84,17 @@ Result<Lease> Residency::Rooms::acquire(const VersionRef& ref, SteadyTime deadli
   if (!vault_.find(ref)) return Error{Code::not_found, "residency.version"};
   std::shared_ptr<Room> room;  // held here as unload may take it out of the map; freed unlocked
   const MutexLock lock(mutex_);
+  const auto his = [&](const auto& each) {
+    return each->first == waiter.principal && each->waiters > 0;
+  };
+  if (!waiter.principal.empty() && !rooms_.contains(ref) &&
+      static_cast<std::size_t>(std::ranges::count_if(queue_, his)) >=
+          settings_.loads_per_principal_max) {
+    return Error{Code::busy, "residency.share"};
+  }
   std::shared_ptr<Room>& place = rooms_[ref];
   if (!place) {
-    place = std::make_shared<Room>(ref);
+    place = std::make_shared<Room>(ref, waiter.principal);
     queue_.push_back(place);
   } else if (place->stage == Stage::failed) {
     if (clock_.steady() < place->retry_at) return *place->failure;
@@ -67,25 +102,29 @@ Result<Lease> Residency::Rooms::acquire(const VersionRef& ref, SteadyTime deadli
     queue_.push_back(place);
   }
   room = place;
-  return wait_for(*room, deadline, pin);
+  return wait_for(*room, deadline, waiter);
 }
 
-Result<Lease> Residency::Rooms::wait_for(Room& room, SteadyTime deadline, Pin pin) {
+Result<Lease> Residency::Rooms::wait_for(Room& room, SteadyTime deadline, const Waiter& waiter) {
   if (waiters_ >= settings_.waiters_max) return Error{Code::busy, "residency.waiters"};
   ++waiters_;
   ++room.waiters;
   work_.notify_all();
   bool in_time = true;
-  while (in_time && (room.stage == Stage::queued || room.stage == Stage::loading)) {
-    in_time = changed_.wait_until(mutex_, deadline);
+  bool left = false;
+  while (in_time && !left && (room.stage == Stage::queued || room.stage == Stage::loading)) {
+    SteadyTime until = deadline;
+    if (waiter.control != nullptr) {
+      until = std::min(until, std::chrono::steady_clock::now() + kLookEvery);
+    }
+    in_time = changed_.wait_until(mutex_, until) || until != deadline;
+    left = waiter.control != nullptr && waiter.control->cancelled();
   }
   --room.waiters;
   --waiters_;
-  if (room.stage == Stage::ready) {
-    room.pinned |= pin == Pin::yes;
-    return lease(room);
-  }
+  if (room.stage == Stage::ready) return lease(room);
   if (room.stage == Stage::failed) return *room.failure;
+  if (left) return Error{Code::unavailable, "residency.cancelled"};
   return room.stage == Stage::queued ? Error{Code::busy, "residency.memory"}
                                      : Error{Code::deadline, "residency.load"};
 }
@@ -105,7 +144,7 @@ void Residency::Rooms::give_back(Held& held) {
   held.last_used = ++uses_;
   // Runs make a model grow; what it takes now is what counts.
   recount(held);
-  if (counted_bytes_ > settings_.budget_bytes || !queue_.empty()) work_.notify_all();
+  if (counted_bytes_ > limit() || !queue_.empty() || !keeps_.empty()) work_.notify_all();
 }
 
 void Residency::Rooms::recount(Held& held) {
@@ -122,6 +161,7 @@ Status Residency::Rooms::unload(const VersionRef& ref) {
     const MutexLock lock(mutex_);
     const auto found = rooms_.find(ref);
     measured_bytes_.erase(ref);
+    keeps_.erase(ref);
     if (found == rooms_.end()) return Error{Code::not_found, "residency.unload"};
     room = std::move(found->second);
     rooms_.erase(found);
@@ -137,7 +177,8 @@ std::vector<ResidentModel> Residency::Rooms::resident() const {
   std::vector<ResidentModel> models;
   for (const auto& [ref, room] : rooms_) {
     if (room->stage != Stage::ready) continue;
-    models.push_back({ref, room->held->bytes, room->held->leases, room->pinned});
+    models.push_back({ref, room->held->bytes, room->held->leases,
+                      keep_of(ref) == Keep::pinned});
   }
   return models;
 }
@@ -159,13 +200,13 @@ bool Residency::Rooms::make_room(std::uint64_t bytes, HeldList& evicted) {
   std::vector<std::shared_ptr<Room>> idle;
   std::uint64_t idle_bytes = 0;
   for (const auto& [ref, room] : rooms_) {
-    if (room->stage != Stage::ready || room->pinned || room->waiters > 0) continue;
-    if (room->held->leases > 0) continue;
+    if (room->stage != Stage::ready || room->waiters > 0 || room->held->leases > 0) continue;
+    if (keep_of(ref) == Keep::pinned) continue;
     idle.push_back(room);
     idle_bytes += room->held->bytes;
   }
-  if (counted_bytes_ + bytes <= settings_.budget_bytes) return true;
-  const std::uint64_t excess = counted_bytes_ + bytes - settings_.budget_bytes;
+  if (counted_bytes_ + bytes <= limit()) return true;
+  const std::uint64_t excess = counted_bytes_ + bytes - limit();
   if (excess > idle_bytes) return false;  // evicting would not help
   std::sort(idle.begin(), idle.end(), [](const auto& a, const auto& b) {
     return a->held->last_used < b->held->last_used;
@@ -182,34 +223,60 @@ bool Residency::Rooms::make_room(std::uint64_t bytes, HeldList& evicted) {
   return false;  // once they are really gone
 }
 
-std::shared_ptr<Residency::Rooms::Room> Residency::Rooms::next_to_load(HeldList& evicted) {
-  for (auto place = queue_.begin(); place != queue_.end();) {
-    const std::shared_ptr<Room> room = *place;
+void Residency::Rooms::tidy_queue() {
+  std::erase_if(queue_, [this](const std::shared_ptr<Room>& room) REQUIRES(mutex_) {
     if (room->waiters == 0) {  // everybody stopped waiting before it began
-      place = queue_.erase(place);
       const auto found = rooms_.find(room->ref);
       if (found != rooms_.end() && found->second == room) rooms_.erase(found);
-      continue;
+      return true;
     }
     const std::uint64_t bytes = expected_bytes(room->ref);
-    if (bytes > settings_.budget_bytes) {
-      place = queue_.erase(place);
-      fail(*room, Error{Code::unavailable, "residency.budget",
-                        Detail("the model needs " + std::to_string(bytes) +
-                               " bytes of memory, the server has " +
-                               std::to_string(settings_.budget_bytes) + " for models")});
-      continue;
-    }
+    if (bytes <= limit()) return false;
+    fail(*room, Error{Code::unavailable, "residency.budget",
+                      Detail("the model needs " + std::to_string(bytes) +
+                             " bytes of memory, the server has " + std::to_string(limit()) +
+                             " for models")});
+    return true;
+  });
+}
+
+std::shared_ptr<Residency::Rooms::Room> Residency::Rooms::next_to_load(HeldList& evicted) {
+  tidy_queue();
+  // In order of arrival, but those first of whose principal the fewest are being loaded.
+  std::vector<std::pair<std::size_t, std::shared_ptr<Room>>> order;
+  for (const std::shared_ptr<Room>& room : queue_) {
+    const auto under_way = loading_.find(room->first);
+    const std::size_t count = under_way == loading_.end() ? 0 : under_way->second;
+    const bool fresh = count == 0 && !room->first.empty();
+    if (loads_ < settings_.loads_at_once * (fresh ? 2U : 1U)) order.emplace_back(count, room);
+  }
+  std::ranges::stable_sort(order, {}, [](const auto& each) { return each.first; });
+  for (const auto& [count, room] : order) {
+    const std::uint64_t bytes = expected_bytes(room->ref);
     if (make_room(bytes, evicted)) {
-      queue_.erase(place);
+      std::erase(queue_, room);
       counted_bytes_ += bytes;
       room->stage = Stage::loading;
+      ++loading_[room->first];
+      ++loads_;
       return room;
     }
     if (!evicted.empty()) return nullptr;
-    ++place;  // one that fits may pass one that does not
+    // One that fits may pass one that does not.
   }
   return nullptr;
+}
+
+void Residency::Rooms::drop_unkept(HeldList& evicted) {
+  for (const auto& [ref, keep] : keeps_) {
+    const auto found = keep == Keep::never ? rooms_.find(ref) : rooms_.end();
+    if (found == rooms_.end()) continue;
+    Room& room = *found->second;
+    if (room.stage != Stage::ready || room.waiters > 0 || room.held->leases > 0) continue;
+    measured_bytes_[ref] = room.held->bytes;
+    evicted.push_back(std::move(room.held));
+    rooms_.erase(found);
+  }
 }
 
 void Residency::Rooms::load_loop() {
@@ -221,6 +288,7 @@ void Residency::Rooms::load_loop() {
       const MutexLock lock(mutex_);
       const std::uint64_t before = counted_bytes_;
       // First what is over the budget now, as models grew; then what is wanted.
+      if (!stopping_) drop_unkept(evicted);
       if (!stopping_ && make_room(0, evicted)) room = next_to_load(evicted);
       reserved = counted_bytes_ - before;
       if (!room && evicted.empty()) {
@@ -230,6 +298,49 @@ void Residency::Rooms::load_loop() {
     }
     evicted.clear();  // not under the lock
     if (room) load(*room, reserved);
+  }
+}
+
+std::shared_ptr<Residency::Rooms::Held> Residency::Rooms::shed(const HeldList& held,
+                                                               HeldList& evicted) {
+  if (make_room(0, evicted) || !evicted.empty()) return nullptr;
+  // Everything that runs is in use: the one that grew most past what was set aside has to go.
+  std::shared_ptr<Held> worst;
+  const auto growth = [](const Held& each) {
+    return each.bytes - std::min(each.bytes, each.expected_bytes);
+  };
+  for (const std::shared_ptr<Held>& each : held) {
+    if (growth(*each) > (worst ? growth(*worst) : 0)) worst = each;
+  }
+  return worst;
+}
+
+void Residency::Rooms::watch_loop() {
+  for (;;) {
+    HeldList held;
+    {
+      const MutexLock lock(mutex_);
+      while (!stopping_ && rooms_.empty()) tick_.wait(mutex_);
+      const auto until = std::chrono::steady_clock::now() + settings_.measure_every;
+      while (!stopping_ && tick_.wait_until(mutex_, until)) {
+      }
+      if (stopping_) return;
+      for (const auto& [ref, room] : rooms_) {
+        if (room->stage == Stage::ready) held.push_back(room->held);
+      }
+    }
+    for (const std::shared_ptr<Held>& each : held) each->model->measure();
+    const std::uint64_t base = engine_.shared_bytes();
+    HeldList evicted;
+    std::shared_ptr<Held> worst;
+    {
+      const MutexLock lock(mutex_);
+      base_bytes_ = base;
+      for (const std::shared_ptr<Held>& each : held) recount(*each);
+      worst = shed(held, evicted);
+      if (!queue_.empty()) work_.notify_all();
+    }
+    if (worst) worst->model->end();
   }
 }
 
@@ -250,16 +361,19 @@ Status Residency::Rooms::open_and_load(Held& held, const VersionRef& ref) const 
 void Residency::Rooms::load(Room& room, std::uint64_t reserved) {
   auto held = std::make_shared<Held>(*this);
   held->bytes = reserved;
+  held->expected_bytes = reserved;
   Status filled = fill(*held, room.ref);
   HeldList evicted;
-  if (!filled.ok()) {
-    held.reset();  // gives its bytes back first: a waiter may try again at once
-    const MutexLock lock(mutex_);
-    fail(room, filled.error());
-    return;
-  }
+  if (!filled.ok()) held.reset();  // gives its bytes back first: a waiter may try again at once
   {
     const MutexLock lock(mutex_);
+    --loads_;
+    if (--loading_[room.first] == 0) loading_.erase(room.first);
+    if (!filled.ok()) {
+      fail(room, filled.error());
+      work_.notify_all();
+      return;
+    }
     recount(*held);
     held->last_used = ++uses_;
     room.held = std::move(held);
@@ -268,6 +382,7 @@ void Residency::Rooms::load(Room& room, std::uint64_t reserved) {
     (void)make_room(0, evicted);  // it may be larger than was expected
     changed_.notify_all();
     work_.notify_all();
+    tick_.notify_all();
     const auto found = rooms_.find(room.ref);
     const bool wanted = room.waiters > 0 || (found != rooms_.end() && found->second.get() == &room);
     if (!wanted) evicted.push_back(std::move(room.held));

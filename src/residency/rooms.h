@@ -16,7 +16,9 @@ class Residency::Rooms {
   Rooms(Engine& engine, const Vault& vault, const Clock& clock, ResidencySettings settings);
   ~Rooms();
 
-  Result<Lease> acquire(const VersionRef& ref, SteadyTime deadline, Pin pin) EXCLUDES(mutex_);
+  Result<Lease> acquire(const VersionRef& ref, SteadyTime deadline, const Waiter& waiter)
+      EXCLUDES(mutex_);
+  void keep(const VersionRef& ref, Keep keep) EXCLUDES(mutex_);
   Status unload(const VersionRef& ref) EXCLUDES(mutex_);
   std::vector<ResidentModel> resident() const EXCLUDES(mutex_);
   std::uint64_t resident_bytes() const EXCLUDES(mutex_);
@@ -30,17 +32,19 @@ class Residency::Rooms {
     OpenedModel opened;
     std::unique_ptr<LoadedModel> model;  // reads `opened`, so it goes first
     std::uint64_t bytes = 0;             // counted in counted_bytes_
+    std::uint64_t expected_bytes = 0;    // set aside when it was loaded
     std::size_t leases = 0;              // guarded by owner.mutex_, as the rest below
     std::uint64_t last_used = 0;
   };
   enum class Stage { queued, loading, ready, failed };
   /// Guarded by mutex_.
   struct Room {
-    explicit Room(VersionRef version) : ref(std::move(version)) {}
+    Room(VersionRef version, std::string principal)
+        : ref(std::move(version)), first(std::move(principal)) {}
     const VersionRef ref;
+    const std::string first;  // the principal who asked first: the load counts as his
     Stage stage = Stage::queued;
     std::shared_ptr<Held> held;
-    bool pinned = false;
     std::size_t waiters = 0;
     unsigned failures = 0;
     std::optional<Error> failure;
@@ -48,13 +52,22 @@ class Residency::Rooms {
   };
   using HeldList = std::vector<std::shared_ptr<Held>>;
 
-  Result<Lease> wait_for(Room& room, SteadyTime deadline, Pin pin) REQUIRES(mutex_);
+  Result<Lease> wait_for(Room& room, SteadyTime deadline, const Waiter& waiter) REQUIRES(mutex_);
+  Keep keep_of(const VersionRef& ref) const REQUIRES(mutex_);
+  /// What models may take now.
+  std::uint64_t limit() const REQUIRES(mutex_);
   Lease lease(Room& room) REQUIRES(mutex_);
   void give_back(Held& held) EXCLUDES(mutex_);
   void recount(Held& held) REQUIRES(mutex_);
 
   void load_loop() EXCLUDES(mutex_);
+  /// Drops from the queue what nobody waits for any more and what can never fit.
+  void tidy_queue() REQUIRES(mutex_);
   std::shared_ptr<Room> next_to_load(HeldList& evicted) REQUIRES(mutex_);
+  void drop_unkept(HeldList& evicted) REQUIRES(mutex_);
+  void watch_loop() EXCLUDES(mutex_);
+  /// Makes room after models grew; the one that must be ended for it, if evicting is not enough.
+  std::shared_ptr<Held> shed(const HeldList& held, HeldList& evicted) REQUIRES(mutex_);
   bool make_room(std::uint64_t bytes, HeldList& evicted) REQUIRES(mutex_);
   void load(Room& room, std::uint64_t reserved) EXCLUDES(mutex_);
   Status fill(Held& held, const VersionRef& ref) const;
@@ -70,14 +83,20 @@ class Residency::Rooms {
   mutable Mutex mutex_;
   Signal work_;     // loaders wait: something queued, memory free, or stopping
   Signal changed_;  // callers wait: a room became ready or failed
+  Signal tick_;     // the watch waits: something is in memory, or stopping
   std::map<VersionRef, std::shared_ptr<Room>> rooms_ GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<Room>> queue_ GUARDED_BY(mutex_);
   std::map<VersionRef, std::uint64_t> measured_bytes_ GUARDED_BY(mutex_);
+  std::map<VersionRef, Keep> keeps_ GUARDED_BY(mutex_);
+  std::map<std::string, std::size_t> loading_ GUARDED_BY(mutex_);  // loads under way, by principal
+  std::size_t loads_ GUARDED_BY(mutex_) = 0;
   std::uint64_t counted_bytes_ GUARDED_BY(mutex_) = 0;  // in memory, or set aside for a load
+  std::uint64_t base_bytes_ GUARDED_BY(mutex_) = 0;     // Engine::shared_bytes, lately
   std::uint64_t uses_ GUARDED_BY(mutex_) = 0;
   std::size_t waiters_ GUARDED_BY(mutex_) = 0;
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::vector<std::jthread> loaders_;  // last: they stop before what they use goes
+  std::jthread watch_;
 };
 
 }  // namespace cloister

@@ -195,14 +195,18 @@ Result<Inference> Models::infer(const VersionRecord& record,
   }
   const SteadyTime deadline =
       control.deadline().value_or(parts_.clock.steady() + settings_.load_time_max);
-  CLOISTER_ASSIGN(Lease lease, parts_.residency.acquire(record.ref, deadline));
+  CLOISTER_ASSIGN(Lease lease, parts_.residency.acquire(record.ref, deadline,
+                                                        {control.caller(), &control}));
   CLOISTER_ASSIGN(auto results, lease.model().run(inputs, outputs, control));
   return Inference{std::move(lease), std::move(results)};
 }
 
-Status Models::load(const Caller&, const VersionRecord& record) {
-  return parts_.residency.preload(record.ref, Pin::no,
-                                  parts_.clock.steady() + settings_.load_time_max);
+Status Models::load(const Caller& caller, const VersionRecord& record, std::optional<Keep> keep) {
+  if (keep) parts_.residency.keep(record.ref, *keep);
+  if (keep == Keep::never) return Done{};
+  CLOISTER_TRY(parts_.residency.acquire(
+      record.ref, parts_.clock.steady() + settings_.load_time_max, {caller.id().value}));
+  return Done{};
 }
 
 Status Models::unload(const Caller&, const VersionRecord& record) {
@@ -212,8 +216,10 @@ Status Models::unload(const Caller&, const VersionRecord& record) {
   return unloaded;
 }
 
-Status Models::await(const VersionRecord& record, SteadyTime deadline) {
-  CLOISTER_TRY(parts_.residency.acquire(record.ref, deadline));
+Status Models::await(const VersionRecord& record, const RunControl& control) {
+  const SteadyTime deadline =
+      control.deadline().value_or(parts_.clock.steady() + settings_.load_time_max);
+  CLOISTER_TRY(parts_.residency.acquire(record.ref, deadline, {control.caller(), &control}));
   return Done{};
 }
 

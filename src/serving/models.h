@@ -93,11 +93,13 @@ class Models {
   Result<Inference> infer(const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
                           const std::vector<std::string>& outputs, RunControl& control);
 
-  /// Puts a version in memory, or takes it out. Fails as Residency does; `not_found`.
-  Status load(const Caller& caller, const VersionRecord& record);
+  /// Puts a version in memory, or takes it out. `keep` holds until it is taken out; what is never
+  /// kept is not loaded now. Fails as Residency does; `not_found`.
+  Status load(const Caller& caller, const VersionRecord& record, std::optional<Keep> keep = {});
   Status unload(const Caller& caller, const VersionRecord& record);
-  /// Waits until `record`'s model is in memory. Fails as Residency::acquire does.
-  Status await(const VersionRecord& record, SteadyTime deadline);
+  /// Waits until `record`'s model is in memory, or `control` ends the waiting. Fails as
+  /// Residency::acquire does.
+  Status await(const VersionRecord& record, const RunControl& control);
   bool is_resident(const VersionRef& ref) const;
   /// Whether the version's workers died lately; then it is not loaded for a while.
   Standing standing(const VersionRef& ref) const { return parts_.engine.standing(ref); }
