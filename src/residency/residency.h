@@ -15,7 +15,7 @@
 namespace cloister {
 
 struct ResidencySettings {
-  /// Bytes that all models together, those being loaded and Engine::shared_bytes included, may take.
+  /// Bytes that all models together may take, with those being loaded and Engine::shared_bytes.
   std::uint64_t budget_bytes = 4ULL << 30;
   /// 1 to 16; as many again for principals of whom nothing is being loaded.
   unsigned loads_at_once = 2;
@@ -81,8 +81,8 @@ class Residency {
   /// From now on, until `unload`. Loads nothing.
   void keep(const VersionRef& ref, Keep keep);
 
-  /// Forgets the model, what `keep` said and its failures; running requests finish on it, later ones
-  /// load anew. Fails: `not_found` where it was not in memory.
+  /// Forgets the model, what `keep` said and its failures; running requests finish on it, later
+  /// ones load anew. Fails: `not_found` where it was not in memory.
   Status unload(const VersionRef& ref);
 
   /// What is in memory, in order of reference.
