@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "crypto/aead.h"
+#include "crypto/block_hasher.h"
 
 namespace cloister {
 namespace {
@@ -35,6 +36,11 @@ Result<std::unique_ptr<AeadMaker>> make_aeads(AeadChoice choice, const Clock& cl
   ByteVector chunk(kTrialBytes);
   const auto openssl_time = time_of(*openssl, clock, chunk);
   return time_of(*ipsec, clock, chunk) < openssl_time ? std::move(ipsec) : std::move(openssl);
+}
+
+std::unique_ptr<BlockHasher> make_block_hasher(AeadChoice choice) {
+  auto ipsec = choice == AeadChoice::openssl ? nullptr : make_block_hasher_ipsec();
+  return ipsec == nullptr ? make_block_hasher_openssl() : std::move(ipsec);
 }
 
 }  // namespace cloister

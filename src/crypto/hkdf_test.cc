@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "crypto/aead.h"
+#include "crypto/hkdf.h"
 
 namespace cloister {
 
@@ -43,6 +44,23 @@ TEST(Hkdf, AgreesWithThePublishedExamples) {
   EXPECT_EQ(derive("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "", "", 42),
             unhex("8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
                   "9d201395faa4b61a96c8"));
+}
+
+TEST(HkdfKey, RefusesNoInputKeyAndOtherLengths) {
+  EXPECT_EQ(HkdfKey::extract(SecretBytes(), Bytes()).error().code, Code::invalid);
+  const HkdfKey key = HkdfKey::extract(SecretBytes(32), Bytes()).value();
+  EXPECT_EQ(key.expand(Bytes(), 0).error().code, Code::invalid);
+  EXPECT_EQ(key.expand(Bytes(), 8161).error().code, Code::invalid);
+}
+
+TEST(HkdfKey, GivesTheSameKeyAgainAndAnotherForOtherInfo) {
+  const HkdfKey key = HkdfKey::extract(SecretBytes(32), Bytes()).value();
+  const auto expand = [&](std::string_view info) {
+    return copy_of(SecretForTest::read(key.expand(bytes_of(info), 32).value()));
+  };
+  EXPECT_NE(expand("a"), expand("b"));
+  EXPECT_EQ(expand("a"), copy_of(SecretForTest::read(
+                             hkdf_sha256(SecretBytes(32), Bytes(), bytes_of("a"), 32).value())));
 }
 
 TEST(Hkdf, TakesASecretSaltAsItTakesAPublicOne) {

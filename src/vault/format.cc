@@ -132,16 +132,30 @@ Result<VersionRecord> read_record(ByteReader& reader, VersionRef ref) {
   return record;
 }
 
+constexpr std::uint64_t next_page(std::uint64_t at) noexcept {
+  constexpr std::uint64_t kPage = 4096;
+  return (at + kPage - 1) / kPage * kPage;
+}
+
 }  // namespace
 
 FileLayout layout_of(std::uint64_t graph_bytes, std::uint64_t weights_bytes) noexcept {
   const std::uint64_t chunks = chunk_count(graph_bytes) + chunk_count(weights_bytes);
   FileLayout layout;
   layout.table_bytes = kSeedBytes + chunks * kTableEntryBytes + kAeadTagBytes;
-  layout.graph_at = kVersionHeaderBytes + layout.table_bytes;
-  layout.weights_at = layout.graph_at + graph_bytes;
+  layout.table_end = kVersionHeaderBytes + layout.table_bytes;
+  layout.graph_at = next_page(layout.table_end);
+  layout.graph_end = layout.graph_at + graph_bytes;
+  layout.weights_at = next_page(layout.graph_end);
   layout.end = layout.weights_at + weights_bytes;
   return layout;
+}
+
+Sha256Digest ChunkHasher::leaf_of(Bytes plaintext, unsigned thread) {
+  auto& hasher = hashers_[thread];
+  if (hasher == nullptr) hasher = make_block_hasher(library_);
+  const std::vector<Sha256Digest> blocks = hasher->hash(plaintext, kLeafBlockBytes);
+  return sha256(std::as_bytes(std::span(blocks)));
 }
 
 std::array<std::byte, kVersionHeaderBytes> version_header(const FileId& file) {

@@ -2,13 +2,16 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/byte_reader.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "crypto/aead.h"
+#include "crypto/block_hasher.h"
 #include "crypto/sha256.h"
 #include "secret/secret_bytes.h"
 #include "vault/vault.h"
@@ -18,6 +21,7 @@ namespace cloister {
 /// The bytes of the store as docs/store-format.md lays them out. Everything is little-endian.
 inline constexpr std::uint64_t kChunkBytes = 1U << 20;
 inline constexpr std::uint64_t kChunksMax = 1U << 16;          ///< of one segment: 64 GiB
+inline constexpr std::size_t kLeafBlockBytes = 1U << 14;
 inline constexpr std::size_t kSeedBytes = 32;
 inline constexpr std::size_t kVersionHeaderBytes = 32;
 inline constexpr std::size_t kTableEntryBytes = 48;            ///< tag, then leaf
@@ -32,8 +36,8 @@ using StoreId = std::array<std::byte, 16>;
 /// The parts of a version's file, each under keys of its own.
 enum class Segment : std::uint8_t { table = 0, graph = 1, weights = 2 };
 
-/// The size of a segment's plaintext, and the root of its hash tree: SHA-256 over the SHA-256 of
-/// each chunk in turn.
+/// The size of a segment's plaintext, and the root of its hash tree: SHA-256 over the leaf of each
+/// chunk in turn.
 struct SegmentSeal {
   std::uint64_t bytes = 0;
   Sha256Digest root{};
@@ -53,7 +57,20 @@ struct VersionEntry {
 /// What one chunk's place in the table holds.
 struct ChunkSeal {
   AeadTag tag{};
-  Sha256Digest leaf{};     ///< SHA-256 of the chunk's plaintext
+  Sha256Digest leaf{};     ///< of the chunk's plaintext
+};
+
+/// Hashes chunks on several threads: SHA-256 over the SHA-256 of each of a chunk's blocks in turn,
+/// so that blocks can be hashed side by side.
+class ChunkHasher {
+ public:
+  ChunkHasher(AeadChoice library, unsigned threads) : library_(library), hashers_(threads) {}
+  /// `thread`, below `threads`, is the number of the calling thread.
+  Sha256Digest leaf_of(Bytes plaintext, unsigned thread);
+
+ private:
+  AeadChoice library_;
+  std::vector<std::unique_ptr<BlockHasher>> hashers_;  ///< made when they are first needed
 };
 
 /// Chunks that `bytes` of plaintext take; 0 for 0.
@@ -64,10 +81,13 @@ constexpr std::uint64_t chunk_count(std::uint64_t bytes) noexcept {
 /// What a table is sealed as.
 inline constexpr std::string_view kTableLabel = "cloister vault 1 table";
 
-/// Where the parts of a version's file lie, in bytes from its start.
+/// Where the parts of a version's file lie, in bytes from its start. Segments begin on whole pages,
+/// so that chunks are read and written in whole pages; zeros fill the gaps.
 struct FileLayout {
   std::uint64_t table_bytes = 0;  ///< sealed
+  std::uint64_t table_end = 0;
   std::uint64_t graph_at = 0;
+  std::uint64_t graph_end = 0;
   std::uint64_t weights_at = 0;
   std::uint64_t end = 0;
 };

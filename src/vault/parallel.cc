@@ -15,12 +15,13 @@ namespace {
 
 class WorkList {
  public:
-  WorkList(std::uint64_t count, const std::function<Status(std::uint64_t)>& work) noexcept
+  WorkList(std::uint64_t count,
+           const std::function<Status(std::uint64_t, unsigned)>& work) noexcept
       : count_(count), work_(work) {}
 
-  void drain() {
+  void drain(unsigned thread) {
     for (std::uint64_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
-      const Status done = caught("vault.parallel", [&] { return work_(i); });
+      const Status done = caught("vault.parallel", [&] { return work_(i, thread); });
       if (done.ok()) continue;
       next_.store(count_);
       const MutexLock lock(mutex_);
@@ -37,7 +38,7 @@ class WorkList {
 
  private:
   const std::uint64_t count_;
-  const std::function<Status(std::uint64_t)>& work_;
+  const std::function<Status(std::uint64_t, unsigned)>& work_;
   std::atomic<std::uint64_t> next_{0};
   Mutex mutex_;
   std::optional<Error> failure_ GUARDED_BY(mutex_);
@@ -46,19 +47,19 @@ class WorkList {
 }  // namespace
 
 Status for_each_in_parallel(std::uint64_t count, unsigned threads,
-                            const std::function<Status(std::uint64_t)>& work) {
+                            const std::function<Status(std::uint64_t, unsigned)>& work) {
   WorkList list(count, work);
   {
     std::vector<std::jthread> others;
-    const std::uint64_t wanted = std::min<std::uint64_t>(threads, count);
-    for (std::uint64_t i = 1; i < wanted; ++i) {
+    const auto wanted = static_cast<unsigned>(std::min<std::uint64_t>(threads, count));
+    for (unsigned i = 1; i < wanted; ++i) {
       try {
-        others.emplace_back([&list] { list.drain(); });
+        others.emplace_back([&list, i] { list.drain(i); });
       } catch (const std::system_error&) {
         break;  // fewer threads do the same work
       }
     }
-    list.drain();
+    list.drain(0);
   }
   return list.outcome();
 }

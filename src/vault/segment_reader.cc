@@ -22,6 +22,14 @@ class Table {
   SecretBytes bytes_;
 };
 
+Status check_gap(const File& file, std::uint64_t from, std::uint64_t to) {
+  ByteVector gap(to - from);
+  CLOISTER_TRY(file.read_at(from, gap));
+  const bool zeros = std::ranges::all_of(gap, [](std::byte byte) { return byte == std::byte{0}; });
+  if (!zeros) return Error{Code::corrupt, "vault.version.gap"};
+  return Done{};
+}
+
 Result<Table> read_table(const SegmentWork& work, const File& file, const VersionEntry& entry) {
   const FileLayout layout = layout_of(entry.graph.bytes, entry.weights.bytes);
   CLOISTER_ASSIGN(const std::uint64_t size, file.size());
@@ -29,6 +37,8 @@ Result<Table> read_table(const SegmentWork& work, const File& file, const Versio
   std::array<std::byte, kVersionHeaderBytes> header{};
   CLOISTER_TRY(file.read_at(0, header));
   if (header != version_header(entry.file)) return Error{Code::corrupt, "vault.version.header"};
+  CLOISTER_TRY(check_gap(file, layout.table_end, layout.graph_at));
+  CLOISTER_TRY(check_gap(file, layout.graph_end, layout.weights_at));
   ByteVector sealed(layout.table_bytes);
   CLOISTER_TRY(file.read_at(kVersionHeaderBytes, sealed));
   if (sha256(sealed) != entry.table) return Error{Code::corrupt, "vault.version.table"};
@@ -47,23 +57,26 @@ struct SegmentSource {
   std::uint64_t bytes;
   const Table& table;
   std::uint64_t first_entry;  ///< of this segment in the table
-  SecretBytes key;
+  HkdfKey keys;
+  ChunkHasher& hasher;
 };
 
 /// Reads chunk `index` into `destination`, which has its size, and decrypts it there: the bytes
 /// are touched while they lie in the cache, and no second buffer exists.
-Status read_chunk(const SegmentSource& source, std::uint64_t index, MutableBytes destination) {
+Status read_chunk(const SegmentSource& source, std::uint64_t index, unsigned thread,
+                  MutableBytes destination) {
   const std::uint64_t offset = index * kChunkBytes;
   const bool last = offset + destination.size() == source.bytes;
   const auto number = static_cast<std::uint32_t>(index);
   const ChunkSeal seal = source.table.at(source.first_entry + index);
   CLOISTER_TRY(source.file.read_at(source.at + offset, destination));
   CLOISTER_ASSIGN(const auto cipher,
-                  source.work.keys.chunk_cipher(source.key, number, last, seal.leaf));
+                  source.work.keys.chunk_cipher(source.keys, number, last, seal.leaf));
   CLOISTER_TRY(cipher->open(chunk_nonce(number),
                             chunk_associated(source.id, source.segment, number, last), destination,
                             seal.tag, destination));
-  if (source.work.integrity == IntegrityMode::full && sha256(destination) != seal.leaf) {
+  if (source.work.integrity == IntegrityMode::full &&
+      source.hasher.leaf_of(destination, thread) != seal.leaf) {
     wipe(destination);
     return Error{Code::corrupt, "vault.version.leaf"};
   }
@@ -89,13 +102,14 @@ Status for_each_segment(const SegmentWork& work, const File& file, const Version
                         Consume consume) {
   CLOISTER_ASSIGN(const Table table, read_table(work, file, entry));
   const FileLayout layout = layout_of(entry.graph.bytes, entry.weights.bytes);
-  CLOISTER_ASSIGN(SecretBytes graph_key, work.keys.segment_key(entry, Segment::graph));
-  CLOISTER_ASSIGN(SecretBytes weights_key, work.keys.segment_key(entry, Segment::weights));
+  CLOISTER_ASSIGN(HkdfKey graph_keys, work.keys.chunk_keys(entry, Segment::graph));
+  CLOISTER_ASSIGN(HkdfKey weights_keys, work.keys.chunk_keys(entry, Segment::weights));
+  ChunkHasher hasher(work.library, work.threads);
   const SegmentSource graph{work,  file, entry.file, Segment::graph, layout.graph_at,
-                            entry.graph.bytes, table, 0, std::move(graph_key)};
+                            entry.graph.bytes, table, 0, std::move(graph_keys), hasher};
   const SegmentSource weights{work,  file, entry.file, Segment::weights, layout.weights_at,
                               entry.weights.bytes, table, chunk_count(entry.graph.bytes),
-                              std::move(weights_key)};
+                              std::move(weights_keys), hasher};
   CLOISTER_TRY(check_root(graph, entry.graph.root));
   CLOISTER_TRY(check_root(weights, entry.weights.root));
   CLOISTER_TRY(consume(graph));
@@ -111,9 +125,9 @@ Status read_version_into(const SegmentWork& work, const File& file, const Versio
   }
   return for_each_segment(work, file, entry, [&](const SegmentSource& source) {
     const MutableBytes plaintext = source.segment == Segment::graph ? graph : weights;
-    const auto read = [&](std::uint64_t index) {
-      return read_chunk(source, index, plaintext.subspan(index * kChunkBytes,
-                                                         chunk_size(source.bytes, index)));
+    const auto read = [&](std::uint64_t index, unsigned thread) {
+      return read_chunk(source, index, thread, plaintext.subspan(
+          index * kChunkBytes, chunk_size(source.bytes, index)));
     };
     return for_each_in_parallel(chunk_count(source.bytes), work.threads, read);
   });
@@ -135,17 +149,19 @@ Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
 }
 
 Status verify_version(const SegmentWork& work, const File& file, const VersionEntry& entry) {
-  const SegmentWork full{work.keys, work.threads, IntegrityMode::full};
+  SegmentWork full = work;
+  full.integrity = IntegrityMode::full;
   const auto read_all = [&](const SegmentSource& source) -> Status {
-    const std::uint64_t count = chunk_count(source.bytes);
-    const std::uint64_t lanes = std::min<std::uint64_t>(work.threads, count);
-    return for_each_in_parallel(lanes, work.threads, [&](std::uint64_t lane) -> Status {
-      CLOISTER_ASSIGN(PrivateMemory memory, PrivateMemory::reserve(kChunkBytes));
-      for (std::uint64_t i = lane; i < count; i += lanes) {
-        CLOISTER_TRY(read_chunk(source, i, memory.bytes().first(chunk_size(source.bytes, i))));
+    std::vector<PrivateMemory> buffers(full.threads);
+    const auto read = [&](std::uint64_t index, unsigned thread) -> Status {
+      PrivateMemory& buffer = buffers[thread];
+      if (buffer.size() == 0) {
+        CLOISTER_ASSIGN(buffer, PrivateMemory::reserve(kChunkBytes));
       }
-      return Done{};
-    });
+      return read_chunk(source, index, thread,
+                        buffer.bytes().first(chunk_size(source.bytes, index)));
+    };
+    return for_each_in_parallel(chunk_count(source.bytes), full.threads, read);
   };
   return for_each_segment(full, file, entry, read_all);
 }

@@ -2,7 +2,6 @@
 
 #include "base/byte_writer.h"
 #include "base/limits.h"
-#include "vault/early_sync.h"
 #include "vault/parallel.h"
 #include "vault/segments.h"
 
@@ -51,49 +50,47 @@ Bytes chunk_plaintext(const SegmentContent& content, std::uint64_t offset, std::
 struct SegmentTarget {
   const SegmentWork& work;
   File& file;
-  EarlySync& sync;
   const FileId& id;
   Segment segment;
   std::uint64_t at;
-  SecretBytes key;
+  HkdfKey keys;
+  ChunkHasher& hasher;
 };
 
 Result<ChunkSeal> write_chunk(const SegmentTarget& target, const SegmentContent& content,
-                              std::uint64_t index, ChunkBuffers& buffers) {
+                              std::uint64_t index, unsigned thread, ChunkBuffers& buffers) {
   const std::uint64_t offset = index * kChunkBytes;
   const std::size_t size = std::min(kChunkBytes, content.bytes - offset);
   const bool last = offset + size == content.bytes;
   const auto number = static_cast<std::uint32_t>(index);
   const Bytes plaintext = chunk_plaintext(content, offset, size, buffers.plaintext.bytes());
   ChunkSeal seal;
-  seal.leaf = sha256(plaintext);
+  seal.leaf = target.hasher.leaf_of(plaintext, thread);
   CLOISTER_ASSIGN(const auto cipher,
-                  target.work.keys.chunk_cipher(target.key, number, last, seal.leaf));
+                  target.work.keys.chunk_cipher(target.keys, number, last, seal.leaf));
   const MutableBytes sealed = buffers.ciphertext.bytes().first(size);
   CLOISTER_ASSIGN(seal.tag,
                   cipher->seal(chunk_nonce(number),
                                chunk_associated(target.id, target.segment, number, last),
                                plaintext, sealed));
   CLOISTER_TRY(target.file.write_at(target.at + offset, sealed));
-  target.sync.wrote(size);
   return seal;
 }
 
 Result<std::vector<ChunkSeal>> write_segment(const SegmentTarget& target,
                                              const SegmentContent& content) {
-  const std::uint64_t count = chunk_count(content.bytes);
-  std::vector<ChunkSeal> seals(count);
-  const std::uint64_t lanes = std::min<std::uint64_t>(target.work.threads, count);
-  const auto write_lane = [&](std::uint64_t lane) -> Status {
-    ChunkBuffers buffers;
-    CLOISTER_ASSIGN(buffers.plaintext, PrivateMemory::reserve(kChunkBytes));
-    CLOISTER_ASSIGN(buffers.ciphertext, PrivateMemory::reserve(kChunkBytes));
-    for (std::uint64_t i = lane; i < count; i += lanes) {
-      CLOISTER_ASSIGN(seals[i], write_chunk(target, content, i, buffers));
+  std::vector<ChunkSeal> seals(chunk_count(content.bytes));
+  std::vector<ChunkBuffers> buffers(target.work.threads);
+  const auto write = [&](std::uint64_t index, unsigned thread) -> Status {
+    ChunkBuffers& own = buffers[thread];
+    if (own.ciphertext.size() == 0) {
+      CLOISTER_ASSIGN(own.plaintext, PrivateMemory::reserve(kChunkBytes));
+      CLOISTER_ASSIGN(own.ciphertext, PrivateMemory::reserve(kChunkBytes));
     }
+    CLOISTER_ASSIGN(seals[index], write_chunk(target, content, index, thread, own));
     return Done{};
   };
-  CLOISTER_TRY(for_each_in_parallel(lanes, target.work.threads, write_lane));
+  CLOISTER_TRY(for_each_in_parallel(seals.size(), target.work.threads, write));
   return seals;
 }
 
@@ -125,11 +122,12 @@ Status write_version(const SegmentWork& work, Entropy& entropy, File& file, Vers
   entry.graph.bytes = graph.bytes;
   entry.weights.bytes = weights.bytes;
   const FileLayout layout = layout_of(graph.bytes, weights.bytes);
-  EarlySync sync(file, layout.end);
+  ChunkHasher hasher(work.library, work.threads);
   const auto write = [&](Segment segment, std::uint64_t at, const SegmentContent& content)
       -> Result<std::vector<ChunkSeal>> {
-    CLOISTER_ASSIGN(SecretBytes key, work.keys.segment_key(entry, segment));
-    return write_segment({work, file, sync, entry.file, segment, at, std::move(key)}, content);
+    CLOISTER_ASSIGN(HkdfKey keys, work.keys.chunk_keys(entry, segment));
+    return write_segment({work, file, entry.file, segment, at, std::move(keys), hasher},
+                         content);
   };
   CLOISTER_ASSIGN(const auto graph_seals, write(Segment::graph, layout.graph_at, graph));
   CLOISTER_ASSIGN(const auto weight_seals, write(Segment::weights, layout.weights_at, weights));
@@ -142,9 +140,10 @@ Status write_version(const SegmentWork& work, Entropy& entropy, File& file, Vers
                                   encode_table(graph_seals, weight_seals)));
   entry.table = sha256(table);
   entry.record.stored_bytes = layout.end;
-  CLOISTER_TRY(sync.finish());
   CLOISTER_TRY(file.write_at(0, header));
   CLOISTER_TRY(file.write_at(kVersionHeaderBytes, table));
+  CLOISTER_TRY(file.write_at(layout.table_end, ByteVector(layout.graph_at - layout.table_end)));
+  CLOISTER_TRY(file.write_at(layout.graph_end, ByteVector(layout.weights_at - layout.graph_end)));
   return file.sync();
 }
 

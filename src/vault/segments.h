@@ -24,6 +24,7 @@ struct SegmentWork {
   unsigned threads = 2;
   IntegrityMode integrity = IntegrityMode::tags;
   bool shareable_weights = false;  ///< as in VaultSettings
+  AeadChoice library = AeadChoice::fastest;  ///< that hashes
 };
 
 /// Writes one version's file: header, table, graph, weights. `entry` names the file and has the

@@ -57,7 +57,12 @@ Result<SecretBytes> StoreKeys::segment_key(const VersionEntry& entry, Segment se
   return hkdf_sha256(seed, store_key_, info.view(), kAeadKeyBytes);
 }
 
-Result<std::unique_ptr<Aead>> StoreKeys::chunk_cipher(const SecretBytes& segment_key,
+Result<HkdfKey> StoreKeys::chunk_keys(const VersionEntry& entry, Segment segment) const {
+  CLOISTER_ASSIGN(const SecretBytes key, segment_key(entry, segment));
+  return HkdfKey::extract(key, Bytes());
+}
+
+Result<std::unique_ptr<Aead>> StoreKeys::chunk_cipher(const HkdfKey& chunk_keys,
                                                       std::uint32_t index, bool last,
                                                       const Sha256Digest& leaf) const {
   ByteWriter info;
@@ -65,8 +70,7 @@ Result<std::unique_ptr<Aead>> StoreKeys::chunk_cipher(const SecretBytes& segment
   info.u32_le(index);
   info.u8(last ? 1 : 0);
   info.bytes(leaf);
-  CLOISTER_ASSIGN(const SecretBytes key,
-                  hkdf_sha256(segment_key, Bytes(), info.view(), kAeadKeyBytes));
+  CLOISTER_ASSIGN(const SecretBytes key, chunk_keys.expand(info.view(), kAeadKeyBytes));
   return aeads_->make(key);
 }
 

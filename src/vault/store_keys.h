@@ -7,6 +7,7 @@
 
 #include "base/entropy.h"
 #include "crypto/aead.h"
+#include "crypto/hkdf.h"
 #include "vault/format.h"
 
 namespace cloister {
@@ -27,8 +28,10 @@ class StoreKeys {
   Result<SecretBytes> log_key() const;
   /// The key of one written segment, from its seed in `entry`.
   Result<SecretBytes> segment_key(const VersionEntry& entry, Segment segment) const;
+  /// What the keys of a segment's chunks are made from.
+  Result<HkdfKey> chunk_keys(const VersionEntry& entry, Segment segment) const;
   /// The cipher of one chunk: its key depends on the chunk's place and on its plaintext.
-  Result<std::unique_ptr<Aead>> chunk_cipher(const SecretBytes& segment_key, std::uint32_t index,
+  Result<std::unique_ptr<Aead>> chunk_cipher(const HkdfKey& chunk_keys, std::uint32_t index,
                                              bool last, const Sha256Digest& leaf) const;
   const AeadMaker& aeads() const noexcept { return *aeads_; }
 

@@ -92,7 +92,9 @@ TEST_F(StoreKeysTest, AgreesWithTheIndependentImplementation) {
   const SecretBytes segment = keys.segment_key(entry, Segment::weights).value();
   EXPECT_EQ(hex_of(StoreKeys::read(segment)), expected[1]);
 
-  const auto cipher = keys.chunk_cipher(segment, 7, true, sha256(bytes_of("chunk"))).value();
+  const auto cipher = keys.chunk_cipher(
+      keys.chunk_keys(entry, Segment::weights).value(), 7, true,
+      ChunkHasher(AeadChoice::openssl, 1).leaf_of(bytes_of("chunk"), 0)).value();
   ByteVector chunk = copy_of(bytes_of("chunk"));
   const AeadTag tag = cipher->seal(chunk_nonce(7),
                                    chunk_associated(entry.file, Segment::weights, 7, true), chunk,

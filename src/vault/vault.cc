@@ -113,7 +113,8 @@ class SealedVault final : public Vault {
               OpenedStore store)
       : parts_(parts), settings_(settings), entropy_(std::move(entropy)),
         store_(std::move(store)),
-        work_{*store_.keys, settings.threads, settings.integrity, settings.shareable_weights},
+        work_{*store_.keys, settings.threads, settings.integrity, settings.shareable_weights,
+              settings.aead},
         state_(std::make_shared<const Catalogue>(std::move(store_.catalogue))),
         epoch_(store_.files->epoch()) {}
 

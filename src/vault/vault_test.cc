@@ -199,7 +199,7 @@ TEST_F(VaultTest, ReportsEveryDamageAndEveryUnknownFile) {
   EXPECT_TRUE(verify().damaged.empty());
   EXPECT_TRUE(verify().unknown_files.empty());
   for (const auto& [path, content] : files_.contents()) {
-    if (!path.starts_with("versions/") || content.size() < 1200) continue;
+    if (!path.starts_with("versions/") || content.size() < 9000) continue;
     ByteVector damaged = content;
     damaged.back() ^= std::byte{1};
     files_.plant(path, damaged);

@@ -41,7 +41,8 @@ Result<StoreReport> verify_store(VaultParts parts, const SecretBytes& root_secre
                                  const VaultSettings& settings) {
   CLOISTER_ASSIGN(const OpenedStore store,
                   open_store(parts, parts.entropy, root_secret, settings, false));
-  const SegmentWork work{*store.keys, settings.threads, IntegrityMode::full};
+  const SegmentWork work{*store.keys, settings.threads, IntegrityMode::full, false,
+                         settings.aead};
   StoreReport report;
   report.epoch = store.files->epoch();
   CLOISTER_ASSIGN(const auto records, store.catalogue.versions());

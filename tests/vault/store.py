@@ -13,11 +13,21 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 CHUNK = 1 << 20
+BLOCK = 1 << 14
 TABLE, GRAPH, WEIGHTS = range(3)
 
 
 def digest(data):
     return hashlib.sha256(data).digest()
+
+
+def leaf_of(chunk):
+    """The hash of a chunk: over the hashes of its blocks."""
+    return digest(b"".join(digest(chunk[at:at + BLOCK]) for at in range(0, len(chunk), BLOCK)))
+
+
+def next_page(at):
+    return (at + 4095) // 4096 * 4096
 
 
 def hkdf(key, salt, info):
@@ -142,16 +152,19 @@ class Store:
         assert data[:32] == version.header()
         count = sum(len(list(chunks_of(size)))
                     for size in (version.graph_bytes, version.weights_bytes))
-        end = 32 + 48 * count + 48
-        assert len(data) == end + version.graph_bytes + version.weights_bytes
-        sealed = data[32:end]
+        table_end = 32 + 48 * count + 48
+        graph_at = next_page(table_end)
+        graph_end = graph_at + version.graph_bytes
+        weights_at = next_page(graph_end)
+        assert len(data) == weights_at + version.weights_bytes
+        assert not any(data[table_end:graph_at]) and not any(data[graph_end:weights_at])
+        sealed = data[32:table_end]
         assert digest(sealed) == version.table
         table = open_small(version.segment_key(self.store_key, TABLE), b"cloister vault 1 table",
                            version.header(), sealed)
         entries = [(table[i:i + 16], table[i + 16:i + 48]) for i in range(0, len(table), 48)]
         graph_chunks = len(list(chunks_of(version.graph_bytes)))
-        weights_at = end + version.graph_bytes
-        graph = self.read_segment(version, GRAPH, data[end:weights_at], entries[:graph_chunks])
+        graph = self.read_segment(version, GRAPH, data[graph_at:graph_end], entries[:graph_chunks])
         weights = self.read_segment(version, WEIGHTS, data[weights_at:], entries[graph_chunks:])
         assert digest(b"".join(leaf for _, leaf in entries[:graph_chunks])) == version.graph_root
         assert digest(b"".join(leaf for _, leaf in entries[graph_chunks:])) == version.weights_root
@@ -165,7 +178,7 @@ class Store:
             nonce, bound = chunk_binding(version.file, segment, index, last)
             cipher = chunk_cipher(key, index, last, leaf)
             chunk = cipher.decrypt(nonce, data[offset:offset + length] + tag, bound)
-            assert digest(chunk) == leaf
+            assert leaf_of(chunk) == leaf
             plaintext.append(chunk)
         return b"".join(plaintext)
 
@@ -204,22 +217,27 @@ def encode_image(versions, records):
 
 def write_version(folder, random, store_key, version, graph, weights):
     version.graph_bytes, version.weights_bytes = len(graph), len(weights)
-    entries, sealed = {GRAPH: [], WEIGHTS: []}, b""
+    entries, sealed = {GRAPH: [], WEIGHTS: []}, {GRAPH: b"", WEIGHTS: b""}
     for segment, data in ((GRAPH, graph), (WEIGHTS, weights)):
         key = version.segment_key(store_key, segment)
         for index, offset, length, last in chunks_of(len(data)):
             chunk = data[offset:offset + length]
             nonce, bound = chunk_binding(version.file, segment, index, last)
-            out = chunk_cipher(key, index, last, digest(chunk)).encrypt(nonce, chunk, bound)
-            entries[segment].append((out[-16:], digest(chunk)))
-            sealed += out[:-16]
+            leaf = leaf_of(chunk)
+            out = chunk_cipher(key, index, last, leaf).encrypt(nonce, chunk, bound)
+            entries[segment].append((out[-16:], leaf))
+            sealed[segment] += out[:-16]
     version.graph_root = digest(b"".join(leaf for _, leaf in entries[GRAPH]))
     version.weights_root = digest(b"".join(leaf for _, leaf in entries[WEIGHTS]))
     table = seal_small(random, version.segment_key(store_key, TABLE), b"cloister vault 1 table",
                        version.header(),
                        b"".join(tag + leaf for tag, leaf in entries[GRAPH] + entries[WEIGHTS]))
     version.table = digest(table)
-    data = version.header() + table + sealed
+    data = b""
+    for part in (version.header() + table, sealed[GRAPH]):
+        data += part
+        data += bytes(next_page(len(data)) - len(data))
+    data += sealed[WEIGHTS]
     version.stored_bytes = len(data)
     (folder / "versions" / version.file.hex()).write_bytes(data)
 

@@ -5,20 +5,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "crypto/ipsec/library.h"
 #include "crypto/secret_reader.h"
 
 namespace cloister {
 namespace {
 
-struct FreeLibrary {
-  void operator()(IMB_MGR* library) const noexcept { free_mb_mgr(library); }
-};
-// The library's table of functions. AES-GCM keeps no state in it, so that threads share it.
 using Library = std::shared_ptr<IMB_MGR>;
-
-// Only this kind of CPU gets the fast path; on others the library is no faster than OpenSSL.
-constexpr std::uint64_t kFeaturesNeeded =
-    IMB_FEATURE_AVX512_SKX | IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
 
 class IpsecAead final : public Aead {
  public:
@@ -84,11 +77,8 @@ class IpsecAeads final : public AeadMaker {
 }  // namespace
 
 std::unique_ptr<AeadMaker> make_aeads_ipsec() {
-  Library library(alloc_mb_mgr(0), FreeLibrary());
+  Library library = open_ipsec_library();
   if (library == nullptr) return nullptr;
-  if ((library->features & kFeaturesNeeded) != kFeaturesNeeded) return nullptr;
-  init_mb_mgr_avx512(library.get());
-  if (imb_get_errno(library.get()) != 0) return nullptr;
   return std::make_unique<IpsecAeads>(std::move(library));
 }
 
