@@ -14,6 +14,7 @@
 #include "encoding/base64.h"
 #include "engine_choice.h"
 #include "evidence/attester.h"
+#include "evidence/certificate_keeper.h"
 #include "net/server.h"
 #include "observe/json_line_events.h"
 #include "platform_choice.h"
@@ -29,7 +30,6 @@ namespace {
 constexpr std::string_view kPrincipalsRecord = "principals";
 constexpr std::string_view kDevOwner = "owner";
 constexpr std::chrono::hours kDevTokenLife{24 * 30};
-constexpr std::chrono::seconds kRenewBefore{4 * 3600};
 constexpr std::chrono::milliseconds kDrain{20'000};
 constexpr std::chrono::seconds kRenewalRetry{60};
 
@@ -100,18 +100,15 @@ class TlsKey {
   }
   const SigningKey& key() const { return key_; }
   std::string pin() const { return "sha256//" + base64_encode(sha256(key_.spki())); }
-  Result<TlsIdentity> identity(Attester& attester, const ServerConfig& config) {
-    CLOISTER_ASSIGN(AttestedCertificate made, attester.certificate(config.names));
-    not_after_ = made.not_after;
+  Result<TlsIdentity> identity(CertificateKeeper& keeper) const {
+    CLOISTER_ASSIGN(ByteVector certificate, keeper.renew());
     CLOISTER_ASSIGN(SecretBytes private_key, key_.pkcs8());
-    return TlsIdentity{std::move(private_key), std::move(made.certificate)};
+    return TlsIdentity{std::move(private_key), std::move(certificate)};
   }
-  bool is_due(UtcSeconds now) const { return now + kRenewBefore >= not_after_; }
 
  private:
   explicit TlsKey(SigningKey key) : key_(std::move(key)) {}
   SigningKey key_;
-  UtcSeconds not_after_{};
 };
 
 Status make_first_owner(const Options& options, const ServerConfig& config,
@@ -163,11 +160,11 @@ void print_start(const ServerConfig& config, std::uint16_t port, const std::stri
 }
 
 /// Until a stop signal: renews the certificate, on the same key, before it runs out.
-void serve_until_stopped(HttpsServer& server, TlsKey& tls, Attester& attester,
-                         const ServerConfig& config, const Clock& clock, EventSink& events) {
+void serve_until_stopped(HttpsServer& server, const TlsKey& tls, CertificateKeeper& keeper,
+                         EventSink& events) {
   while (!wait_for_stop_signal(kRenewalRetry)) {
-    if (!tls.is_due(clock.utc())) continue;
-    auto identity = tls.identity(attester, config);
+    if (!keeper.is_due()) continue;
+    auto identity = tls.identity(keeper);
     const Status renewed = identity.ok() ? server.replace_identity(std::move(identity).value())
                                          : Status(identity.error());
     if (!renewed.ok()) events.record(OperationFailed{renewed.error().code, "server.renewal"});
@@ -209,9 +206,9 @@ Result<OpenedStore> open_store(const Options& options, const ServerConfig& confi
   return store;
 }
 
-Result<std::unique_ptr<HttpsServer>> listen(const ServerConfig& config, TlsKey& tls,
-                                            Attester& attester, RequestHandler& handler) {
-  CLOISTER_ASSIGN(TlsIdentity identity, tls.identity(attester, config));
+Result<std::unique_ptr<HttpsServer>> listen(const ServerConfig& config, const TlsKey& tls,
+                                            CertificateKeeper& keeper, RequestHandler& handler) {
+  CLOISTER_ASSIGN(TlsIdentity identity, tls.identity(keeper));
   ListenerSettings settings;
   settings.address = config.listen_address;
   settings.port = config.listen_port;
@@ -236,9 +233,10 @@ Status run_server(const Options& options, const ServerConfig& config) {
   VaultRecord principal_store(*vault, std::string(kPrincipalsRecord));
   CLOISTER_ASSIGN(const auto principals, Principals::open(principal_store, entropy, clock));
 
-  CLOISTER_ASSIGN(TlsKey tls, TlsKey::make());
+  CLOISTER_ASSIGN(const TlsKey tls, TlsKey::make());
   const ServerFacts facts = server_facts(config, software, choice.sandbox);
   Attester attester(*store.platform, tls.key(), clock, facts, canonical_text(config));
+  CertificateKeeper keeper(attester, clock, config.names);
   const Attestation attestation(attester, *vault);
   const GraphAdmission admission(AdmissionBudget{.model_bytes_max = config.upload_bytes_max});
   Residency residency(*choice.engine, *vault, clock, {.budget_bytes = config.memory_budget_bytes});
@@ -260,11 +258,11 @@ Status run_server(const Options& options, const ServerConfig& config) {
                       config.log_requests ? &events : nullptr,
                       {runs, loads, uploads, control, evidence}},
                      describe_server(config, facts, store.platform->kind()), api_settings(config));
-  CLOISTER_ASSIGN(const auto server, listen(config, tls, attester, handler));
+  CLOISTER_ASSIGN(const auto server, listen(config, tls, keeper, handler));
   print_start(config, server->port(), tls.pin(), store.platform->kind());
 
   events.record(ServerStarted{server->port(), vault->versions().size()});
-  serve_until_stopped(*server, tls, attester, config, clock, events);
+  serve_until_stopped(*server, tls, keeper, events);
   const SteadyTime stopping = clock.steady();
   // Order: docs/shutdown-order.md. Jobs that wait on queues answer before the handler goes.
   server->stop(kDrain);

@@ -6,6 +6,7 @@
 #include "crypto/x509.h"
 #include "encoding/hex.h"
 #include "evidence/attester.h"
+#include "evidence/certificate_keeper.h"
 #include "evidence/envelope.h"
 #include "support/fake_clock.h"
 #include "verifier/verifier.h"
@@ -232,14 +233,35 @@ TEST(Attester, RefusesNoncesOfAWrongLengthAndTooManyOfThem) {
   EXPECT_TRUE(server.attester->answer({kNonce, kExporter, {}}).ok());
 }
 
-TEST(Attester, RenewsTheCertificateOnTheSameKey) {
+TEST(CertificateKeeper, RenewsBeforeADayIsOverOnTheSameKey) {
   Server server;
-  const Certificate first = Certificate::parse(server.certificate()).value();
-  server.clock.advance(std::chrono::hours(12));
-  const Certificate second = Certificate::parse(server.certificate()).value();
+  CertificateKeeper keeper(*server.attester, server.clock, {"localhost"});
+  EXPECT_TRUE(keeper.is_due());
+  const Certificate first = Certificate::parse(keeper.renew().value()).value();
+  server.clock.advance(std::chrono::hours(19));
+  EXPECT_FALSE(keeper.is_due());
+  server.clock.advance(std::chrono::hours(1));
+  EXPECT_TRUE(keeper.is_due());
+  const Certificate second = Certificate::parse(keeper.renew().value()).value();
+  EXPECT_FALSE(keeper.is_due());
   EXPECT_TRUE(std::ranges::equal(first.spki(), second.spki()));
   EXPECT_FALSE(std::ranges::equal(first.serial(), second.serial()));
+  EXPECT_GT(second.not_after(), first.not_after());
   EXPECT_LE(second.not_after() - second.not_before(), kCertificateLifeMax);
+}
+
+TEST(CertificateKeeper, IsNotFooledByADateThatStandsStillOrRunsBack) {
+  Server server;
+  CertificateKeeper keeper(*server.attester, server.clock, {"localhost"});
+  const UtcSeconds start = server.clock.utc();
+  ASSERT_TRUE(keeper.renew().ok());
+  server.clock.advance(std::chrono::hours(20));
+  server.clock.set_utc(start);
+  EXPECT_TRUE(keeper.is_due());
+  server.clock.set_utc(start - std::chrono::hours(48));
+  EXPECT_TRUE(keeper.is_due());
+  ASSERT_TRUE(keeper.renew().ok());
+  EXPECT_FALSE(keeper.is_due());
 }
 
 TEST(Claims, RefusesEveryTruncation) {
