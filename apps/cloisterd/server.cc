@@ -46,8 +46,9 @@ class VaultRecord final : public RecordStore {
 };
 
 Models::Parts models_parts(Vault& vault, Residency& residency, Engine& engine,
-                           const GraphAdmission& admission, const Clock& clock, EventSink& events) {
-  return {vault, residency, engine, admission, clock, events};
+                           const GraphAdmission& admission, const Clock& clock, EventSink& events,
+                           OptionsBook& options, Statistics& statistics) {
+  return {vault, residency, engine, admission, clock, events, options, statistics};
 }
 
 ModelsSettings models_settings(const ServerConfig& config) {
@@ -240,7 +241,10 @@ Status run_server(const Options& options, const ServerConfig& config) {
   const Attestation attestation(attester, *vault);
   const GraphAdmission admission(AdmissionBudget{.model_bytes_max = config.upload_bytes_max});
   Residency residency(*choice.engine, *vault, clock, {.budget_bytes = config.memory_budget_bytes});
-  Models models(models_parts(*vault, residency, *choice.engine, admission, clock, events),
+  CLOISTER_ASSIGN(const auto options_book, OptionsBook::open(*vault));
+  Statistics statistics;
+  Models models(models_parts(*vault, residency, *choice.engine, admission, clock, events,
+                             *options_book, statistics),
                 models_settings(config));
   CLOISTER_TRY(make_first_owner(options, config, *principals));
   CLOISTER_TRY(preload_models(config, residency, clock));
@@ -255,13 +259,14 @@ Status run_server(const Options& options, const ServerConfig& config) {
                       *principals,
                       attestation,
                       clock,
+                      statistics,
                       config.log_requests ? &events : nullptr,
                       {runs, loads, uploads, control, evidence}},
                      describe_server(config, facts, store.platform->kind()), api_settings(config));
   CLOISTER_ASSIGN(const auto server, listen(config, tls, keeper, handler));
   print_start(config, server->port(), tls.pin(), store.platform->kind());
 
-  events.record(ServerStarted{server->port(), vault->versions().size()});
+  events.record(ServerStarted{server->port(), models.stored_versions()});
   serve_until_stopped(*server, tls, keeper, events);
   const SteadyTime stopping = clock.steady();
   // Order: docs/shutdown-order.md. Jobs that wait on queues answer before the handler goes.

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "api/body_limits.h"
+#include "api/content_coding.h"
 #include "api/exchange.h"
 #include "base/caught.h"
-#include "encoding/json_writer.h"
 #include "secret/secret_bytes.h"
 
 namespace cloister {
@@ -42,7 +42,9 @@ RequestKind kind_of(RouteKind route) {
     case RouteKind::attestation: return RequestKind::attestation;
     case RouteKind::list_models:
     case RouteKind::index: return RequestKind::list;
-    case RouteKind::describe: return RequestKind::metadata;
+    case RouteKind::describe:
+    case RouteKind::config: return RequestKind::metadata;
+    case RouteKind::statistics: return RequestKind::statistics;
     case RouteKind::infer: return RequestKind::infer;
     case RouteKind::upload: return RequestKind::upload;
     case RouteKind::erase: return RequestKind::erase;
@@ -52,18 +54,6 @@ RequestKind kind_of(RouteKind route) {
     case RouteKind::revoke_tokens: return RequestKind::account;
   }
   return RequestKind::none;
-}
-
-std::vector<VersionState> states_of(const std::vector<VersionRecord>& records,
-                                    const Models& models) {
-  std::vector<VersionState> states;
-  for (const VersionRecord& each : records) {
-    const bool quarantined = models.standing(each.ref) == Standing::quarantined;
-    states.push_back(quarantined                     ? VersionState::quarantined
-                     : models.is_resident(each.ref) ? VersionState::loaded
-                                                     : VersionState::stored);
-  }
-  return states;
 }
 
 }  // namespace
@@ -106,8 +96,8 @@ Result<BodyPlan> ApiHandler::plan_body(const HttpRequestHead& head, const Route&
   switch (route.kind) {
     case RouteKind::upload: return plan_upload(head, route, caller);
     case RouteKind::infer: return plan_infer(head, route, caller);
+    case RouteKind::load: return plan_load(head, caller);
     case RouteKind::index:
-    case RouteKind::load:
     case RouteKind::unload:
     case RouteKind::mint_token: plan.bytes_max = kSmallBodyMax; return plan;
     default: return plan;
@@ -138,10 +128,27 @@ Result<BodyPlan> ApiHandler::plan_upload(const HttpRequestHead& head, const Rout
   return plan;
 }
 
+Result<BodyPlan> ApiHandler::plan_load(const HttpRequestHead& head, const Caller& caller) {
+  BodyPlan plan;
+  const std::uint64_t base64_max = settings_.upload_bytes_max / 3 * 4 + 4 + kSmallBodyMax;
+  plan.bytes_max = head.content_length.value_or(kSmallBodyMax);
+  plan.seconds_max = static_cast<std::uint32_t>(settings_.request_time_max.count());
+  if (plan.bytes_max <= kSmallBodyMax) return plan;
+  if (plan.bytes_max > base64_max) {
+    return Error{Code::too_large, "api.load_size",
+                 Detail("a load request may have at most " + std::to_string(base64_max) +
+                        " bytes")};
+  }
+  plan.seconds_max = static_cast<std::uint32_t>(settings_.upload_time_max.count());
+  CLOISTER_ASSIGN(plan.hold, receiving_->take(caller.id(), plan.bytes_max));
+  return plan;
+}
+
 Result<BodyPlan> ApiHandler::plan_infer(const HttpRequestHead& head, const Route& route,
                                         const Caller& caller) {
   CLOISTER_ASSIGN(const ModelId model, parts_.models.resolve(caller, route.name));
-  CLOISTER_ASSIGN(const VersionRecord record, parts_.models.find(caller, model, route.version));
+  CLOISTER_ASSIGN(const VersionRecord record,
+                  parts_.models.find_served(caller, model, route.version));
   CLOISTER_ASSIGN(const BodyFormat format, infer_format(head));
   const std::uint64_t bound =
       infer_body_bound(record.signature, format, settings_.request_bytes_max);
@@ -151,11 +158,13 @@ Result<BodyPlan> ApiHandler::plan_infer(const HttpRequestHead& head, const Route
                  Detail("a request to this model has at most " + std::to_string(bound) +
                         " bytes; this one has " + std::to_string(size))};
   }
+  CLOISTER_ASSIGN(const auto coding, request_coding(head));
   BodyPlan plan;
   plan.bytes_max = size;
   plan.seconds_max = static_cast<std::uint32_t>(settings_.request_time_max.count());
   if (size > 0) {
-    CLOISTER_ASSIGN(plan.hold, receiving_->take(caller.id(), size));
+    const std::uint64_t decoded = coding ? decoded_bound(size, bound) : 0;
+    CLOISTER_ASSIGN(plan.hold, receiving_->take(caller.id(), size + decoded));
   }
   return plan;
 }
@@ -203,14 +212,21 @@ void ApiHandler::answer_own(const ExchangePtr& exchange) {
   const ApiQueues& queues = parts_.queues;
   switch (exchange->route.kind) {
     case RouteKind::describe: answer(*exchange, describe(*exchange)); return;
+    case RouteKind::config: answer(*exchange, config(*exchange)); return;
     case RouteKind::model_ready: answer(*exchange, model_ready(*exchange)); return;
+    case RouteKind::statistics: enqueue(queues.control, exchange, &ApiHandler::statistics); return;
     case RouteKind::list_models:
     case RouteKind::index: enqueue(queues.control, exchange, &ApiHandler::list_models); return;
     case RouteKind::mint_token:
     case RouteKind::revoke_tokens: enqueue(queues.control, exchange, &ApiHandler::tokens); return;
     case RouteKind::erase: enqueue(queues.control, exchange, &ApiHandler::erase); return;
     case RouteKind::unload: enqueue(queues.control, exchange, &ApiHandler::unload); return;
-    case RouteKind::load: enqueue(queues.loads, exchange, &ApiHandler::load); return;
+    case RouteKind::load: {
+      // With a model file in it, it is an upload first.
+      const bool has_file = exchange->bytes_in > kSmallBodyMax;
+      enqueue(has_file ? queues.uploads : queues.loads, exchange, &ApiHandler::load);
+      return;
+    }
     case RouteKind::upload: enqueue(queues.uploads, exchange, &ApiHandler::upload); return;
     case RouteKind::infer: start_infer(exchange); return;
     case RouteKind::server:
@@ -235,6 +251,9 @@ void ApiHandler::enqueue(JobQueue& queue, const ExchangePtr& exchange,
 }
 
 void ApiHandler::answer(Exchange& exchange, HttpResponse response) const {
+  if (exchange.record && response.status >= 400) {
+    parts_.statistics.failed(exchange.record->ref, parts_.clock.steady() - exchange.since);
+  }
   if (parts_.requests != nullptr) report(exchange, response);
   exchange.responder->send(std::move(response));
 }
@@ -257,36 +276,10 @@ Result<VersionRecord> ApiHandler::find_model(const Exchange& exchange) const {
   return parts_.models.find(*exchange.caller, model, exchange.route.version);
 }
 
-HttpResponse ApiHandler::list_models(Exchange& exchange) {
-  const auto records = parts_.models.list(*exchange.caller);
-  const auto states = states_of(records, parts_.models);
-  const bool index = exchange.route.kind == RouteKind::index;
-  return json_response(
-      200, index ? repository_index_json(records, states) : model_list_json(records, states));
-}
-
-HttpResponse ApiHandler::describe(Exchange& exchange) {
-  const auto record = find_model(exchange);
-  if (!record.ok()) return ErrorResponse::of(record.error());
-  std::vector<VersionNumber> versions = {record.value().ref.version};
-  if (!exchange.route.version) versions = parts_.models.versions_of(record.value().ref.model);
-  return json_response(200, metadata_json(record.value(), versions));
-}
-
-HttpResponse ApiHandler::model_ready(Exchange& exchange) {
-  const auto record = find_model(exchange);
-  if (!record.ok()) return ErrorResponse::of(record.error());
-  // Every stored version answers, as it loads on first use, unless its workers keep dying.
-  const bool ready = parts_.models.standing(record.value().ref) != Standing::quarantined;
-  std::string json;
-  JsonWriter(json)
-      .begin_object()
-      .key("name")
-      .text(exchange.route.name)
-      .key("ready")
-      .boolean(ready)
-      .end_object();
-  return json_response(ready ? 200 : 503, std::move(json));
+Result<VersionRecord> ApiHandler::find_served(const Exchange& exchange) const {
+  CLOISTER_ASSIGN(const ModelId model,
+                  parts_.models.resolve(*exchange.caller, exchange.route.name));
+  return parts_.models.find_served(*exchange.caller, model, exchange.route.version);
 }
 
 HttpResponse ApiHandler::attest(Exchange& exchange) {

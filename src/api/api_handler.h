@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "access/principals.h"
+#include "api/body_limits.h"
 #include "api/receiving_budget.h"
 #include "api/responses.h"
 #include "api/routes.h"
@@ -14,6 +15,7 @@
 #include "serving/attestation.h"
 #include "serving/job_queue.h"
 #include "serving/models.h"
+#include "tensor/deflate.h"
 
 namespace cloister {
 
@@ -44,6 +46,7 @@ class ApiHandler final : public RequestHandler {
     Principals& principals;
     const Attestation& attestation;
     const Clock& clock;
+    Statistics& statistics;
     EventSink* requests;  ///< told of every request; null where nobody wants to know
     ApiQueues queues;
   };
@@ -64,6 +67,7 @@ class ApiHandler final : public RequestHandler {
                                const Caller& caller);
   Result<BodyPlan> plan_infer(const HttpRequestHead& head, const Route& route,
                               const Caller& caller);
+  Result<BodyPlan> plan_load(const HttpRequestHead& head, const Caller& caller);
   void answer_public(const ExchangePtr& exchange);
   void answer_own(const ExchangePtr& exchange);
   void enqueue(JobQueue& queue, const ExchangePtr& exchange,
@@ -72,18 +76,25 @@ class ApiHandler final : public RequestHandler {
   void answer(Exchange& exchange, HttpResponse response) const;
   void report(const Exchange& exchange, const HttpResponse& response) const;
   Result<VersionRecord> find_model(const Exchange& exchange) const;
+  Result<VersionRecord> find_served(const Exchange& exchange) const;
 
   HttpResponse list_models(Exchange& exchange);
   HttpResponse describe(Exchange& exchange);
+  HttpResponse config(Exchange& exchange);
+  HttpResponse statistics(Exchange& exchange);
   HttpResponse model_ready(Exchange& exchange);
   HttpResponse upload(Exchange& exchange);
   HttpResponse erase(Exchange& exchange);
   HttpResponse load(Exchange& exchange);
+  /// Stores what a load request brings along; the version that is to be loaded then.
+  Result<std::optional<VersionNumber>> take_override(Exchange& exchange, const ModelId& model,
+                                                     std::optional<HttpResponse>& refused);
   HttpResponse unload(Exchange& exchange);
   HttpResponse tokens(Exchange& exchange);
   HttpResponse attest(Exchange& exchange);
   void start_infer(const ExchangePtr& exchange);
   HttpResponse infer(Exchange& exchange);
+  Status replace_coded(Exchange& exchange, DeflateForm coding, BodyFormat format) const;
 
   Parts parts_;
   ServerDescription server_;

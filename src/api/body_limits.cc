@@ -59,7 +59,6 @@ Status refuse_content_encoding(const HttpRequestHead& head) {
 }  // namespace
 
 Result<BodyFormat> infer_format(const HttpRequestHead& head) {
-  CLOISTER_TRY(refuse_content_encoding(head));
   const auto type = head.header("content-type");
   if (!type) return BodyFormat::json;
   const auto format = format_of(*type);

@@ -13,7 +13,7 @@ namespace cloister {
 enum class BodyFormat { json, npy, npz };
 
 /// The format that `Content-Type` names; JSON where there is none, or a form's type that curl adds
-/// by itself. Fails: `unsupported`, also for a `Content-Encoding`.
+/// by itself. Fails: `unsupported`.
 Result<BodyFormat> infer_format(const HttpRequestHead& head);
 
 /// The format to answer in: what `Accept` names, else the format of the request.

@@ -4,6 +4,7 @@
 
 #include "api/api_handler.h"
 #include "api/body_limits.h"
+#include "api/content_coding.h"
 #include "api/exchange.h"
 #include "encoding/hex.h"
 #include "http/infer_codec.h"
@@ -54,26 +55,52 @@ Result<EncodedInfer> encode(BodyFormat format, const InferRequest& request,
   return encode_infer_npz(std::move(response));
 }
 
+/// When the run must have ended: what `timeout` asks for, but not later than `latest`.
+/// Fails: `deadline` where the request has waited too long already.
+Result<SteadyTime> deadline_of(const InferRequest& request, SteadyTime since, SteadyTime now,
+                               SteadyTime latest) {
+  if (!request.timeout_microseconds || *request.timeout_microseconds == 0) return latest;
+  const auto most = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(latest - since).count());
+  if (*request.timeout_microseconds >= most) return latest;
+  const SteadyTime wanted = since + std::chrono::microseconds(*request.timeout_microseconds);
+  if (wanted > now) return wanted;
+  return Error{Code::deadline, "api.timeout",
+               Detail("the request waited longer than its \"timeout\" allows")};
+}
+
+HttpResponse sent_response(const VersionRecord& record, EncodedInfer encoded) {
+  HttpResponse sent;
+  sent.headers.push_back({"content-type", std::string(encoded.content_type)});
+  sent.headers.push_back({"cloister-model", "sha256:" + hex_encode(record.sha256)});
+  if (encoded.json_bytes) {
+    sent.headers.push_back({std::string(kJsonLength), std::to_string(*encoded.json_bytes)});
+  }
+  sent.body = std::move(encoded.body);
+  return sent;
+}
+
 }  // namespace
 
 void ApiHandler::start_infer(const ExchangePtr& exchange) {
-  auto record = find_model(*exchange);
+  auto record = find_served(*exchange);
   if (!record.ok()) {
     answer(*exchange, ErrorResponse::of(record.error()));
     return;
   }
   exchange->record = std::move(record).value();
-  exchange->control =
-      std::make_shared<RunControl>(parts_.clock.steady() + settings_.request_time_max);
-  exchange->control->set_caller(exchange->caller->id().value);
-  exchange->responder->on_peer_gone([control = exchange->control] { control->cancel(); });
+  exchange->deadline = exchange->since + settings_.request_time_max;
+  exchange->peer_gone = std::make_shared<std::atomic<std::uint32_t>>(0);
+  exchange->responder->on_peer_gone([gone = exchange->peer_gone] { gone->store(1); });
   if (parts_.models.is_resident(exchange->record->ref)) {
     enqueue(parts_.queues.runs, exchange, &ApiHandler::infer);
     return;
   }
   // An execution slot is for running: waiting for a load happens elsewhere.
   const Status queued = parts_.queues.loads.push([this, exchange] {
-    const Status loaded = parts_.models.await(*exchange->record, *exchange->control);
+    RunControl control(exchange->deadline, exchange->peer_gone.get(), 1);
+    control.set_caller(exchange->caller->id().value);
+    const Status loaded = parts_.models.await(*exchange->record, control);
     if (!loaded.ok()) {
       answer(*exchange, ErrorResponse::of(loaded.error()));
       return;
@@ -83,12 +110,29 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
   if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
 }
 
+/// The body without its coding takes the place of the coded one.
+Status ApiHandler::replace_coded(Exchange& exchange, DeflateForm coding, BodyFormat format) const {
+  const std::uint64_t bound =
+      infer_body_bound(exchange.record->signature, format, settings_.request_bytes_max);
+  CLOISTER_ASSIGN(DecodedBody decoded, decode_content(exchange.body.bytes(), coding, bound));
+  exchange.body.memory = std::move(decoded.memory);
+  exchange.body.size = decoded.size;
+  return Done{};
+}
+
 HttpResponse ApiHandler::infer(Exchange& exchange) {
   const VersionRecord& record = *exchange.record;
+  const SteadyTime begun = parts_.clock.steady();
   const auto format = infer_format(exchange.head);
   if (!format.ok()) return ErrorResponse::of(format.error());
   const auto answer = answer_format(exchange.head, format.value());
   if (!answer.ok()) return not_acceptable(answer.error());
+  const auto coding = request_coding(exchange.head);
+  if (!coding.ok()) return ErrorResponse::of(coding.error());
+  if (coding.value()) {
+    const Status plain = replace_coded(exchange, *coding.value(), format.value());
+    if (!plain.ok()) return ErrorResponse::of(plain.error());
+  }
   auto request = decode(exchange.head, exchange.body.bytes(), format.value(), record.signature,
                         InferLimits{settings_.request_bytes_max});
   if (!request.ok()) return ErrorResponse::of(request.error());
@@ -96,10 +140,15 @@ HttpResponse ApiHandler::infer(Exchange& exchange) {
     const Status added = add_queried_outputs(exchange.head, request.value());
     if (!added.ok()) return ErrorResponse::of(added.error());
   }
+  const auto deadline = deadline_of(request.value(), exchange.since, begun, exchange.deadline);
+  if (!deadline.ok()) return ErrorResponse::of(deadline.error());
+  RunControl control(deadline.value(), exchange.peer_gone.get(), 1);
   std::vector<std::string> wanted;
   for (const RequestedOutput& each : request.value().outputs) wanted.push_back(each.name);
-  auto ran = parts_.models.infer(record, request.value().inputs, wanted, *exchange.control);
+  const SteadyTime decoded = parts_.clock.steady();
+  auto ran = parts_.models.infer(record, request.value().inputs, wanted, control);
   if (!ran.ok()) return ErrorResponse::of(ran.error());
+  const SteadyTime finished = parts_.clock.steady();
 
   auto owner = std::make_shared<SentOutputs>(SentOutputs{std::move(ran).value()});
   InferResponse response;
@@ -110,14 +159,16 @@ HttpResponse ApiHandler::infer(Exchange& exchange) {
   response.owner = std::move(owner);
   auto encoded = encode(answer.value(), request.value(), std::move(response));
   if (!encoded.ok()) return not_acceptable(encoded.error());
-
-  HttpResponse sent;
-  sent.headers.push_back({"content-type", std::string(encoded.value().content_type)});
-  sent.headers.push_back({"cloister-model", "sha256:" + hex_encode(record.sha256)});
-  if (encoded.value().json_bytes) {
-    sent.headers.push_back({std::string(kJsonLength), std::to_string(*encoded.value().json_bytes)});
+  HttpResponse sent = sent_response(record, std::move(encoded).value());
+  if (const auto wanted_form = wanted_coding(exchange.head)) {
+    const Status coded = encode_content(sent, *wanted_form);
+    if (!coded.ok()) return ErrorResponse::of(coded.error());
   }
-  sent.body = std::move(encoded.value().body);
+  const SteadyTime done = parts_.clock.steady();
+  const RequestTimes times{begun - exchange.since, decoded - begun, finished - decoded,
+                           done - finished};
+  parts_.statistics.succeeded(record.ref, times, 1, parts_.clock.utc());
+  parts_.statistics.executed(record.ref, 1, times);
   return sent;
 }
 

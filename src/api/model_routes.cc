@@ -6,6 +6,7 @@
 #include "api/api_handler.h"
 #include "api/body_limits.h"
 #include "api/exchange.h"
+#include "api/load_body.h"
 #include "encoding/json.h"
 #include "encoding/json_writer.h"
 
@@ -68,10 +69,43 @@ HttpResponse ApiHandler::erase(Exchange& exchange) {
 }
 
 HttpResponse ApiHandler::load(Exchange& exchange) {
-  const auto record = find_model(exchange);
+  const auto model = parts_.models.resolve(*exchange.caller, exchange.route.name);
+  if (!model.ok()) return ErrorResponse::of(model.error());
+  std::optional<HttpResponse> refused;
+  const auto version = take_override(exchange, model.value(), refused);
+  if (refused) return std::move(*refused);
+  if (!version.ok()) return ErrorResponse::of(version.error());
+  const auto record =
+      parts_.models.find_served(*exchange.caller, model.value(), version.value());
   if (!record.ok()) return ErrorResponse::of(record.error());
   const Status loaded = parts_.models.load(*exchange.caller, record.value());
   return loaded.ok() ? json_response(200, "{}") : ErrorResponse::of(loaded.error());
+}
+
+Result<std::optional<VersionNumber>> ApiHandler::take_override(
+    Exchange& exchange, const ModelId& model, std::optional<HttpResponse>& refused) {
+  CLOISTER_ASSIGN(LoadRequest request,
+                  read_load_body(exchange.body.bytes(), settings_.upload_bytes_max));
+  exchange.body.memory = PrivateMemory();
+  std::optional<VersionNumber> version;
+  if (request.file) {
+    version = request.file->version;
+    ReceivedModel received;
+    received.memory = std::move(request.file->memory);
+    received.size = request.file->size;
+    CLOISTER_ASSIGN(const UploadOutcome outcome,
+                    parts_.models.upload(*exchange.caller, {model, *version}, std::move(received)));
+    if (!outcome.findings.empty()) {
+      refused = ErrorResponse::of_findings(outcome.findings);
+      return version;
+    }
+  }
+  if (request.options) {
+    CLOISTER_ASSIGN(const VersionRecord newest,
+                    parts_.models.find(*exchange.caller, model, std::nullopt));
+    CLOISTER_TRY(parts_.models.set_options(*exchange.caller, newest, *request.options));
+  }
+  return version;
 }
 
 HttpResponse ApiHandler::unload(Exchange& exchange) {

@@ -140,9 +140,11 @@ std::string server_json(const ServerDescription& server) {
   JsonWriter out(json);
   out.begin_object().key("name").text("cloister").key("version").text(server.version);
   out.key("extensions").begin_array();
-  out.text("binary_tensor_data")
-      .text("model_repository")
-      .text("model_repository(unload_dependents)");
+  for (const std::string_view each :
+       {"binary_tensor_data", "model_configuration", "model_repository",
+        "model_repository(unload_dependents)", "parameters", "schedule_policy", "statistics"}) {
+    out.text(each);
+  }
   out.end_array();
   out.key("confidential").begin_object();
   out.key("platform").text(server.platform).key("simulated").boolean(server.simulated);
@@ -172,17 +174,17 @@ std::string model_list_json(const std::vector<VersionRecord>& records,
   return json;
 }
 
-std::string repository_index_json(const std::vector<VersionRecord>& records,
-                                  const std::vector<VersionState>& states) {
+std::string repository_index_json(const std::vector<IndexEntry>& entries) {
   std::string json;
   JsonWriter out(json);
   out.begin_array();
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    const VersionRef& ref = records[i].ref;
-    out.begin_object().key("name").text(ref.model.name);
-    out.key("version").text(std::to_string(ref.version.value));
-    out.key("state").text(states[i] == VersionState::loaded ? "READY" : "UNAVAILABLE");
-    out.key("reason").text(reason_of(states[i])).end_object();
+  for (const IndexEntry& each : entries) {
+    const bool ready = each.served && each.state == VersionState::loaded;
+    out.begin_object().key("name").text(each.ref.model.name);
+    out.key("version").text(std::to_string(each.ref.version.value));
+    out.key("state").text(ready ? "READY" : "UNAVAILABLE");
+    out.key("reason").text(each.served ? reason_of(each.state) : "not in the version policy");
+    out.end_object();
   }
   out.end_array();
   return json;

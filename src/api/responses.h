@@ -44,8 +44,13 @@ std::string version_json(const VersionRecord& record, VersionState state);
 /// `states`: of each record.
 std::string model_list_json(const std::vector<VersionRecord>& records,
                             const std::vector<VersionState>& states);
-std::string repository_index_json(const std::vector<VersionRecord>& records,
-                                  const std::vector<VersionState>& states);
+/// One version in the repository's index.
+struct IndexEntry {
+  VersionRef ref;
+  VersionState state = VersionState::stored;
+  bool served = true;  ///< by the owner's version policy
+};
+std::string repository_index_json(const std::vector<IndexEntry>& entries);
 /// Model metadata as the Open Inference Protocol has it, ours under `parameters`.
 std::string metadata_json(const VersionRecord& record, const std::vector<VersionNumber>& versions);
 

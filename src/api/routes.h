@@ -18,6 +18,8 @@ enum class RouteKind {
   attestation,    ///< GET /v2/attestation?nonce=
   list_models,    ///< GET /v2/models
   describe,       ///< GET /v2/models/{m}[/versions/{v}]
+  config,         ///< GET /v2/models/{m}[/versions/{v}]/config
+  statistics,     ///< GET /v2/models[/{m}[/versions/{v}]]/stats
   model_ready,    ///< GET /v2/models/{m}[/versions/{v}]/ready
   infer,          ///< POST /v2/models/{m}[/versions/{v}]/infer
   upload,         ///< PUT /v2/models/{m}/versions/{v}

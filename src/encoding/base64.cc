@@ -38,11 +38,14 @@ std::string encode(Bytes bytes, std::string_view alphabet) {
   return text;
 }
 
-Result<ByteVector> decode(std::string_view digits, const DigitValues& values) {
+/// Never writes past what it has read: `destination` may begin where `digits` does.
+Result<std::size_t> decode_to(std::string_view digits, const DigitValues& values,
+                              MutableBytes destination) {
   const std::size_t tail = digits.size() % 4;
   if (tail == 1) return Error{Code::invalid, "base64.length"};
-  ByteVector bytes;
-  bytes.reserve(digits.size() / 4 * 3 + 2);
+  const std::size_t size = digits.size() / 4 * 3 + (tail == 0 ? 0 : tail - 1);
+  if (size > destination.size()) return Error{Code::too_large, "base64.room"};
+  std::size_t at = 0;
   for (std::size_t i = 0; i < digits.size(); i += 4) {
     const std::size_t count = std::min<std::size_t>(4, digits.size() - i);
     std::uint32_t group = 0;
@@ -55,11 +58,29 @@ Result<ByteVector> decode(std::string_view digits, const DigitValues& values) {
     const std::uint32_t unused = count == 4 ? 0U : count == 3 ? 0xFFU : 0xFFFFU;
     if ((group & unused) != 0) return Error{Code::invalid, "base64.unused_bits"};
     for (std::size_t k = 0; k + 1 < count; ++k) {
-      bytes.push_back(static_cast<std::byte>((group >> (16 - 8 * k)) & 0xFF));
+      destination[at++] = static_cast<std::byte>((group >> (16 - 8 * k)) & 0xFF);
     }
   }
+  return at;
+}
+
+Result<ByteVector> decode(std::string_view digits, const DigitValues& values) {
+  ByteVector bytes(digits.size() / 4 * 3 + 2);
+  CLOISTER_ASSIGN(const std::size_t size, decode_to(digits, values, bytes));
+  bytes.resize(size);
   return bytes;
 }
+
+/// `text` without its padding. Fails: `invalid`.
+Result<std::string_view> unpadded(std::string_view text) {
+  if (text.size() % 4 != 0) return Error{Code::invalid, "base64.length"};
+  std::size_t padding = 0;
+  while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
+  return text.substr(0, text.size() - padding);
+}
+
+constexpr DigitValues kStandardValues = digit_values(kStandard);
+constexpr DigitValues kUrlValues = digit_values(kUrl);
 
 }  // namespace
 
@@ -72,16 +93,15 @@ std::string base64_encode(Bytes bytes) {
 std::string base64url_encode(Bytes bytes) { return encode(bytes, kUrl); }
 
 Result<ByteVector> base64_decode(std::string_view text) {
-  static constexpr DigitValues kValues = digit_values(kStandard);
-  if (text.size() % 4 != 0) return Error{Code::invalid, "base64.length"};
-  std::size_t padding = 0;
-  while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
-  return decode(text.substr(0, text.size() - padding), kValues);
+  CLOISTER_ASSIGN(const std::string_view digits, unpadded(text));
+  return decode(digits, kStandardValues);
 }
 
-Result<ByteVector> base64url_decode(std::string_view text) {
-  static constexpr DigitValues kValues = digit_values(kUrl);
-  return decode(text, kValues);
+Result<std::size_t> base64_decode_to(std::string_view text, MutableBytes destination) {
+  CLOISTER_ASSIGN(const std::string_view digits, unpadded(text));
+  return decode_to(digits, kStandardValues, destination);
 }
+
+Result<ByteVector> base64url_decode(std::string_view text) { return decode(text, kUrlValues); }
 
 }  // namespace cloister

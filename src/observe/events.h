@@ -31,7 +31,8 @@ struct ServerStopped {
 
 /// What a request asked for.
 enum class RequestKind : std::uint8_t {
-  describe, health, attestation, upload, list, metadata, infer, load, unload, erase, account, none
+  describe, health, attestation, upload, list, metadata, statistics, infer, load, unload, erase,
+  account, none
 };
 
 /// One request was answered. `kind` is `none` where no route matched.

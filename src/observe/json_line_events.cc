@@ -47,6 +47,7 @@ std::string_view name_of_kind(RequestKind kind) {
     case RequestKind::upload: return "upload";
     case RequestKind::list: return "list";
     case RequestKind::metadata: return "metadata";
+    case RequestKind::statistics: return "statistics";
     case RequestKind::infer: return "infer";
     case RequestKind::load: return "load";
     case RequestKind::unload: return "unload";

@@ -19,6 +19,8 @@ void Residency::keep(const VersionRef& ref, Keep keep) { rooms_->keep(ref, keep)
 
 Status Residency::unload(const VersionRef& ref) { return rooms_->unload(ref); }
 
+bool Residency::is_resident(const VersionRef& ref) const { return rooms_->is_resident(ref); }
+
 std::vector<ResidentModel> Residency::resident() const { return rooms_->resident(); }
 
 std::uint64_t Residency::resident_bytes() const { return rooms_->resident_bytes(); }

@@ -85,6 +85,8 @@ class Residency {
   /// ones load anew. Fails: `not_found` where it was not in memory.
   Status unload(const VersionRef& ref);
 
+  /// Whether a lease would be had without waiting. Cheap.
+  bool is_resident(const VersionRef& ref) const;
   /// What is in memory, in order of reference.
   std::vector<ResidentModel> resident() const;
   /// Bytes counted now, without Engine::shared_bytes; with them at most the budget.

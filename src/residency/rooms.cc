@@ -172,6 +172,12 @@ Status Residency::Rooms::unload(const VersionRef& ref) {
   return Done{};
 }
 
+bool Residency::Rooms::is_resident(const VersionRef& ref) const {
+  const MutexLock lock(mutex_);
+  const auto found = rooms_.find(ref);
+  return found != rooms_.end() && found->second->stage == Stage::ready;
+}
+
 std::vector<ResidentModel> Residency::Rooms::resident() const {
   const MutexLock lock(mutex_);
   std::vector<ResidentModel> models;

@@ -20,6 +20,7 @@ class Residency::Rooms {
       EXCLUDES(mutex_);
   void keep(const VersionRef& ref, Keep keep) EXCLUDES(mutex_);
   Status unload(const VersionRef& ref) EXCLUDES(mutex_);
+  bool is_resident(const VersionRef& ref) const EXCLUDES(mutex_);
   std::vector<ResidentModel> resident() const EXCLUDES(mutex_);
   std::uint64_t resident_bytes() const EXCLUDES(mutex_);
 

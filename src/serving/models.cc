@@ -18,6 +18,9 @@ Error unknown_model() {
 
 }  // namespace
 
+Models::Models(Parts parts, ModelsSettings settings)
+    : parts_(parts), settings_(settings), stored_(parts.vault.versions()) {}
+
 Result<ModelId> Models::resolve(const Caller& caller, std::string_view name) const {
   const std::size_t dot = name.find('.');
   if (dot == std::string_view::npos) {
@@ -52,12 +55,50 @@ std::vector<VersionRecord> Models::list(const Caller& caller) const {
   return records;
 }
 
-std::vector<VersionNumber> Models::versions_of(const ModelId& model) const {
-  std::vector<VersionNumber> versions;
-  for (const VersionRecord& each : parts_.vault.versions()) {
-    if (each.ref.model == model) versions.push_back(each.ref.version);
+Result<VersionRecord> Models::find_served(const Caller& caller, const ModelId& model,
+                                          std::optional<VersionNumber> version) const {
+  const auto options = options_of(model);
+  if (std::holds_alternative<AllVersions>(options->policy)) return find(caller, model, version);
+  // Who may not know the model learns nothing of its policy.
+  CLOISTER_TRY(find(caller, model, version));
+  const auto served = served_versions_of(model);
+  if (!version && !served.empty()) version = served.back();
+  if (!version || std::find(served.begin(), served.end(), *version) == served.end()) {
+    return Error{Code::not_found, "models.policy",
+                 Detail("this version is stored, but the version policy does not serve it")};
   }
-  return versions;
+  return find(caller, model, version);
+}
+
+std::vector<VersionNumber> Models::versions_of(const ModelId& model) const {
+  return stored_.versions_of(model);
+}
+
+std::vector<VersionNumber> Models::served_versions_of(const ModelId& model) const {
+  return served_versions(options_of(model)->policy, stored_.versions_of(model));
+}
+
+std::shared_ptr<const ModelOptions> Models::options_of(const ModelId& model) const {
+  return parts_.options.of(model);
+}
+
+Status Models::set_options(const Caller& caller, const VersionRecord& newest,
+                           const ModelOptions& options) {
+  if (newest.ref.model.owner != caller.id()) {
+    return Error{Code::denied, "models.options", Detail("only its owner configures a model")};
+  }
+  if (options.batch_max > 0 && !can_batch(newest.signature)) {
+    return Error{Code::invalid, "models.options",
+                 Detail("config, \"max_batch_size\": this model cannot be batched: every input and "
+                        "output needs an open outermost extent, and numbers as elements")};
+  }
+  return parts_.options.set(newest.ref.model, options);
+}
+
+Result<VersionStatistics> Models::statistics_of(const Caller& caller,
+                                                const VersionRef& ref) const {
+  if (ref.model.owner != caller.id()) return unknown_model();
+  return parts_.statistics.of(ref);
 }
 
 Status Models::may_upload(const Caller& caller, const VersionRef& ref, std::uint64_t size) const {
@@ -71,12 +112,9 @@ Status Models::may_upload(const Caller& caller, const VersionRef& ref, std::uint
     return Error{Code::conflict, "models.erased",
                  Detail("this version was erased; its number is never used again")};
   }
-  std::uint64_t stored = 0;
-  std::size_t versions = 0;
-  for (const VersionRecord& each : list(caller)) {
-    stored += each.stored_bytes;
-    versions += each.ref == ref ? 0U : 1U;
-  }
+  const StoredIndex::Usage usage = stored_.usage_of(caller.id());
+  const std::uint64_t stored = usage.stored_bytes;
+  const std::size_t versions = usage.versions - (stored_.contains(ref) ? 1U : 0U);
   if (versions >= settings_.versions_per_owner_max) {
     return Error{Code::too_large, "models.versions_quota",
                  Detail("the quota of " + std::to_string(settings_.versions_per_owner_max) +
@@ -143,6 +181,7 @@ Result<UploadOutcome> Models::upload(const Caller& caller, const VersionRef& ref
   }
   const VersionRecord stored = staged->record();
   CLOISTER_TRY(parts_.vault.commit(std::move(staged)));
+  stored_.add(stored);
   report(ref, ModelChange::stored, stored.stored_bytes, since);
   return UploadOutcome{stored, true, {}};
 }
@@ -224,9 +263,7 @@ Status Models::await(const VersionRecord& record, const RunControl& control) {
 }
 
 bool Models::is_resident(const VersionRef& ref) const {
-  const auto resident = parts_.residency.resident();
-  return std::any_of(resident.begin(), resident.end(),
-                     [&](const ResidentModel& each) { return each.ref == ref; });
+  return parts_.residency.is_resident(ref);
 }
 
 Result<Erasure> Models::erase(const Caller& caller, const VersionRecord& record) {
@@ -235,6 +272,11 @@ Result<Erasure> Models::erase(const Caller& caller, const VersionRecord& record)
   }
   const SteadyTime since = parts_.clock.steady();
   CLOISTER_ASSIGN(const Erasure erasure, parts_.vault.erase(record.ref));
+  stored_.remove(record.ref);
+  parts_.statistics.forget(record.ref);
+  if (stored_.versions_of(record.ref.model).empty()) {
+    CLOISTER_TRY(parts_.options.forget(record.ref.model));
+  }
   report(record.ref, ModelChange::erased, record.stored_bytes, since);
   CLOISTER_TRY(unload(caller, record));
   return erasure;

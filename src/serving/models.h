@@ -19,6 +19,9 @@
 #include "observe/events.h"
 #include "residency/residency.h"
 #include "secret/private_memory.h"
+#include "serving/model_options.h"
+#include "serving/statistics.h"
+#include "serving/stored_index.h"
 #include "vault/vault.h"
 
 namespace cloister {
@@ -66,8 +69,10 @@ class Models {
     const GraphAdmission& admission;
     const Clock& clock;
     EventSink& events;
+    OptionsBook& options;
+    Statistics& statistics;
   };
-  Models(Parts parts, ModelsSettings settings) : parts_(parts), settings_(settings) {}
+  Models(Parts parts, ModelsSettings settings);
 
   /// The model that `name` means to `caller`: `m` is his own, `owner.m` one granted to him.
   /// Says nothing about existence. Fails: `not_found` where `name` can name no model.
@@ -75,11 +80,27 @@ class Models {
   /// The named version, or the newest. Fails: `not_found`, also where `caller` may not know of it.
   Result<VersionRecord> find(const Caller& caller, const ModelId& model,
                              std::optional<VersionNumber> version) const;
+  /// The same, for running: of those versions only that the owner's policy serves.
+  Result<VersionRecord> find_served(const Caller& caller, const ModelId& model,
+                                    std::optional<VersionNumber> version) const;
   /// What `caller` may see, in order of reference.
   std::vector<VersionRecord> list(const Caller& caller) const;
 
   /// The numbers of a model's versions, rising; `find` has said that the caller may know them.
   std::vector<VersionNumber> versions_of(const ModelId& model) const;
+  /// Those of them that the owner's policy serves.
+  std::vector<VersionNumber> served_versions_of(const ModelId& model) const;
+  /// Versions stored, of all owners together.
+  std::size_t stored_versions() const { return stored_.size(); }
+
+  /// How the owner wants a model served; `find` has said that the caller may know it.
+  std::shared_ptr<const ModelOptions> options_of(const ModelId& model) const;
+  /// Fails: `denied` unless `caller` owns it; `invalid` where the model's newest version cannot be
+  /// batched and the options ask for it; `io`.
+  Status set_options(const Caller& caller, const VersionRecord& newest,
+                     const ModelOptions& options);
+  /// What a version did since the start, for its owner alone. Fails: `not_found` for others.
+  Result<VersionStatistics> statistics_of(const Caller& caller, const VersionRef& ref) const;
 
   /// Whether an upload of `size` bytes may begin: right, number and quota, before a byte is read.
   /// Fails: `denied`, `conflict` (erased number), `too_large`, `invalid`.
@@ -117,6 +138,7 @@ class Models {
 
   Parts parts_;
   ModelsSettings settings_;
+  StoredIndex stored_;
   Mutex mutex_;
   std::map<VersionRef, std::uint64_t> aliases_ GUARDED_BY(mutex_);
 };

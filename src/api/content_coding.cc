@@ -1,0 +1,87 @@
+#include "api/content_coding.h"
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+
+namespace cloister {
+namespace {
+
+constexpr std::uint64_t kRatioMax = 1032;  // what deflate can shrink at most
+constexpr std::uint64_t kCodedMin = 256;   // shorter answers gain nothing
+constexpr std::uint64_t kCodedMax = 1ULL << 30;
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+std::optional<DeflateForm> form_of(std::string_view coding) {
+  if (coding == "gzip" || coding == "x-gzip") return DeflateForm::gzip;
+  if (coding == "deflate") return DeflateForm::zlib;
+  return std::nullopt;
+}
+
+/// What a coded response keeps alive.
+struct Coded {
+  PrivateMemory memory;
+};
+
+}  // namespace
+
+Result<std::optional<DeflateForm>> request_coding(const HttpRequestHead& head) {
+  const auto coding = head.header("content-encoding");
+  if (!coding || trimmed(*coding) == "identity") return std::optional<DeflateForm>();
+  const auto form = form_of(trimmed(*coding));
+  if (form) return form;
+  return Error{Code::unsupported, "api.content_encoding",
+               Detail("Content-Encoding: expected gzip or deflate, one of them")};
+}
+
+std::optional<DeflateForm> wanted_coding(const HttpRequestHead& head) {
+  const auto accepted = head.header("accept-encoding");
+  return accepted ? form_of(trimmed(*accepted)) : std::nullopt;
+}
+
+std::uint64_t decoded_bound(std::uint64_t coded, std::uint64_t most) {
+  return coded > most / kRatioMax ? most : std::min(most, coded * kRatioMax + kRatioMax);
+}
+
+Result<DecodedBody> decode_content(Bytes coded, DeflateForm form, std::uint64_t bytes_max) {
+  DecodedBody body;
+  const std::uint64_t room = std::max<std::uint64_t>(decoded_bound(coded.size(), bytes_max), 1);
+  CLOISTER_ASSIGN(body.memory, PrivateMemory::reserve(room));
+  auto size = inflate_up_to(coded, form, body.memory.bytes());
+  if (size.ok()) {
+    body.size = size.value();
+    return body;
+  }
+  if (size.error().code == Code::invalid) {
+    return Error{Code::invalid, "api.content_encoding",
+                 Detail("the body is not what Content-Encoding says")};
+  }
+  if (size.error().code == Code::too_large) {
+    return Error{Code::too_large, "api.content_encoding",
+                 Detail("the body has more than " + std::to_string(room) +
+                        " bytes once its Content-Encoding is undone")};
+  }
+  return size.error();
+}
+
+Status encode_content(HttpResponse& response, DeflateForm form) {
+  std::uint64_t size = 0;
+  for (const Bytes piece : response.body.pieces) size += piece.size();
+  if (size < kCodedMin || size > kCodedMax) return Done{};
+  auto coded = std::make_shared<Coded>();
+  CLOISTER_ASSIGN(coded->memory, PrivateMemory::reserve(deflate_bound(size)));
+  CLOISTER_ASSIGN(const std::size_t written,
+                  deflate_into(response.body.pieces, form, coded->memory.bytes()));
+  if (written >= size) return Done{};
+  response.headers.push_back({"content-encoding", form == DeflateForm::gzip ? "gzip" : "deflate"});
+  response.body.pieces = {coded->memory.bytes().first(written)};
+  response.body.owner = std::move(coded);
+  return Done{};
+}
+
+}  // namespace cloister
