@@ -83,6 +83,8 @@ ServerConfig dev_config(const Options& options) {
   config.platform = "simulated";
   if (!options.isolation.empty()) config.isolation = options.isolation;
   config.allow_swap = true;
+  config.metrics = true;
+  config.metrics_port = 0;
   return config;
 }
 

@@ -15,6 +15,7 @@
 #include "engine_choice.h"
 #include "evidence/attester.h"
 #include "evidence/certificate_keeper.h"
+#include "metrics.h"
 #include "net/server.h"
 #include "observe/json_line_events.h"
 #include "platform_choice.h"
@@ -218,6 +219,25 @@ Result<std::unique_ptr<HttpsServer>> listen(const ServerConfig& config, const Tl
   return start_https_server(settings, std::move(identity), handler);
 }
 
+/// The threads that requests are done on.
+struct Queues {
+  // The last number: slots for principals who have nothing under way, however long others take.
+  explicit Queues(const ServerConfig& config)
+      : runs(config.run_threads, config.queue_length_max, config.run_threads),
+        loads(4, config.queue_length_max, 4), uploads(1, 16, 1),
+        control(1, config.queue_length_max), evidence(1, 32) {}
+  JobQueue runs;
+  JobQueue loads;
+  JobQueue uploads;
+  JobQueue control;
+  JobQueue evidence;
+
+  /// Order: docs/shutdown-order.md. Jobs that wait on queues answer before the handler goes.
+  void stop() {
+    for (JobQueue* each : {&loads, &uploads, &control, &evidence, &runs}) each->stop();
+  }
+};
+
 }  // namespace
 
 Status run_server(const Options& options, const ServerConfig& config) {
@@ -249,33 +269,29 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_TRY(make_first_owner(options, config, *principals));
   CLOISTER_TRY(preload_models(config, residency, clock));
 
-  // The last number: slots for principals who have nothing under way, however long others take.
-  JobQueue runs(config.run_threads, config.queue_length_max, config.run_threads);
-  JobQueue loads(4, config.queue_length_max, 4);
-  JobQueue uploads(1, 16, 1);
-  JobQueue control(1, config.queue_length_max);
-  JobQueue evidence(1, 32);
+  RequestCounters counters;
+  Queues queues(config);
   ApiHandler handler({models,
                       *principals,
                       attestation,
                       clock,
                       statistics,
+                      counters,
                       config.log_requests ? &events : nullptr,
-                      {runs, loads, uploads, control, evidence}},
+                      {queues.runs, queues.loads, queues.uploads, queues.control,
+                       queues.evidence}},
                      describe_server(config, facts, store.platform->kind()), api_settings(config));
   CLOISTER_ASSIGN(const auto server, listen(config, tls, keeper, handler));
+  const MetricsSources sources{counters,  statistics,  *options_book, residency,
+                               queues.runs, queues.loads, queues.uploads};
+  CLOISTER_ASSIGN(const auto metrics, start_metrics(config, sources));
   print_start(config, server->port(), tls.pin(), store.platform->kind());
 
   events.record(ServerStarted{server->port(), models.stored_versions()});
   serve_until_stopped(*server, tls, keeper, events);
   const SteadyTime stopping = clock.steady();
-  // Order: docs/shutdown-order.md. Jobs that wait on queues answer before the handler goes.
   server->stop(kDrain);
-  loads.stop();
-  uploads.stop();
-  control.stop();
-  evidence.stop();
-  runs.stop();
+  queues.stop();
   events.record(ServerStopped{
       std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady() - stopping)});
   return Done{};

@@ -65,6 +65,20 @@ ApiHandler::ApiHandler(Parts parts, ServerDescription server, ApiSettings settin
       receiving_(ReceivingBudget::make(settings.receiving_bytes_per_principal_max)) {}
 
 HeadDecision ApiHandler::decide(const HttpRequestHead& head) {
+  HeadDecision decision = plan_or_refuse(head);
+  if (const auto* response = std::get_if<HttpResponse>(&decision)) {
+    RequestFinished event;
+    const RouteMatch match = match_route(head.method, head.path);
+    if (const Route* route = std::get_if<Route>(&match)) event.kind = kind_of(route->kind);
+    event.connection = head.connection.connection;
+    event.status = response->status;
+    for (const Bytes piece : response->body.pieces) event.bytes_out += piece.size();
+    tell(event);
+  }
+  return decision;
+}
+
+HeadDecision ApiHandler::plan_or_refuse(const HttpRequestHead& head) {
   const RouteMatch match = match_route(head.method, head.path);
   const Route* route = std::get_if<Route>(&match);
   if (route != nullptr && is_public(route->kind)) return BodyPlan{};
@@ -254,7 +268,7 @@ void ApiHandler::answer(Exchange& exchange, HttpResponse response) const {
   if (exchange.record && response.status >= 400) {
     parts_.statistics.failed(exchange.record->ref, parts_.clock.steady() - exchange.since);
   }
-  if (parts_.requests != nullptr) report(exchange, response);
+  report(exchange, response);
   exchange.responder->send(std::move(response));
 }
 
@@ -267,7 +281,12 @@ void ApiHandler::report(const Exchange& exchange, const HttpResponse& response) 
   for (const Bytes piece : response.body.pieces) event.bytes_out += piece.size();
   event.took =
       std::chrono::duration_cast<std::chrono::microseconds>(parts_.clock.steady() - exchange.since);
-  parts_.requests->record(event);
+  tell(event);
+}
+
+void ApiHandler::tell(const RequestFinished& event) const {
+  parts_.counters.count(event);
+  if (parts_.requests != nullptr) parts_.requests->record(event);
 }
 
 Result<VersionRecord> ApiHandler::find_model(const Exchange& exchange) const {

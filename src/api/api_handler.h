@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "http/message.h"
 #include "observe/events.h"
+#include "observe/request_counters.h"
 #include "serving/attestation.h"
 #include "serving/job_queue.h"
 #include "serving/models.h"
@@ -47,6 +48,7 @@ class ApiHandler final : public RequestHandler {
     const Attestation& attestation;
     const Clock& clock;
     Statistics& statistics;
+    RequestCounters& counters;
     EventSink* requests;  ///< told of every request; null where nobody wants to know
     ApiQueues queues;
   };
@@ -61,6 +63,7 @@ class ApiHandler final : public RequestHandler {
   struct Exchange;
   using ExchangePtr = std::shared_ptr<Exchange>;
 
+  HeadDecision plan_or_refuse(const HttpRequestHead& head);
   Result<Caller> authenticate(const HttpRequestHead& head) const;
   Result<BodyPlan> plan_body(const HttpRequestHead& head, const Route& route, const Caller& caller);
   Result<BodyPlan> plan_upload(const HttpRequestHead& head, const Route& route,
@@ -75,6 +78,7 @@ class ApiHandler final : public RequestHandler {
   /// Sends the answer and tells the log. The last thing that happens to an exchange.
   void answer(Exchange& exchange, HttpResponse response) const;
   void report(const Exchange& exchange, const HttpResponse& response) const;
+  void tell(const RequestFinished& event) const;
   Result<VersionRecord> find_model(const Exchange& exchange) const;
   Result<VersionRecord> find_served(const Exchange& exchange) const;
 

@@ -53,6 +53,9 @@ void for_each_member(Config& config, Visitor&& visit) {
   visit("allow_swap", config.allow_swap, Any{});
   visit("log_requests", config.log_requests, Any{});
   visit("preload", config.preload, Any{});
+  visit("metrics", config.metrics, Any{});
+  visit("metrics_address", config.metrics_address, Text{kHostNameMax});
+  visit("metrics_port", config.metrics_port, Range{0, 65535});
   visit("run_threads", config.run_threads, Range{1, 64});
   visit("io_threads", config.io_threads, Range{1, 16});
   visit("intra_op_threads", config.intra_op_threads, Range{1, 64});

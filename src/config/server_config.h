@@ -50,6 +50,9 @@ struct ServerConfig {
   bool allow_swap = false;
   bool log_requests = false;  ///< one line for each request: route, status, sizes, time
   std::vector<Preload> preload;
+  bool metrics = false;  ///< a listener for Prometheus, over plain HTTP
+  std::string metrics_address = "127.0.0.1";
+  std::uint16_t metrics_port = 8002;
 
   std::uint32_t run_threads = 2;       ///< execution slots; 1 to 64
   std::uint32_t io_threads = 1;        ///< 1 to 16

@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "observe/request_counters.h"
+
 namespace cloister {
 namespace {
 
@@ -39,25 +41,6 @@ class Line {
   std::string text_;
 };
 
-std::string_view name_of_kind(RequestKind kind) {
-  switch (kind) {
-    case RequestKind::describe: return "describe";
-    case RequestKind::health: return "health";
-    case RequestKind::attestation: return "attestation";
-    case RequestKind::upload: return "upload";
-    case RequestKind::list: return "list";
-    case RequestKind::metadata: return "metadata";
-    case RequestKind::statistics: return "statistics";
-    case RequestKind::infer: return "infer";
-    case RequestKind::load: return "load";
-    case RequestKind::unload: return "unload";
-    case RequestKind::erase: return "erase";
-    case RequestKind::account: return "account";
-    case RequestKind::none: return "none";
-  }
-  return "none";
-}
-
 std::string_view name_of_change(ModelChange change) {
   switch (change) {
     case ModelChange::sealed: return "sealed";
@@ -84,7 +67,7 @@ struct Writer {
   std::string operator()(const RequestFinished& event) const {
     return Line("request_finished", now)
         .number("connection", event.connection)
-        .text("kind", name_of_kind(event.kind))
+        .text("kind", name_of(event.kind))
         .number("status", event.status)
         .number("bytes_in", event.bytes_in)
         .number("bytes_out", event.bytes_out)

@@ -23,6 +23,8 @@ bool Residency::is_resident(const VersionRef& ref) const { return rooms_->is_res
 
 std::vector<ResidentModel> Residency::resident() const { return rooms_->resident(); }
 
+ResidencyCounts Residency::counts() const { return rooms_->counts(); }
+
 std::uint64_t Residency::resident_bytes() const { return rooms_->resident_bytes(); }
 
 }  // namespace cloister

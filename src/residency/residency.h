@@ -48,6 +48,14 @@ struct Waiter {
   const RunControl* control = nullptr;
 };
 
+/// What was done since the start.
+struct ResidencyCounts {
+  std::uint64_t loads = 0;  ///< that succeeded: the cold starts
+  std::uint64_t failed_loads = 0;
+  std::uint64_t evictions = 0;  ///< of idle models, to make room
+  std::chrono::nanoseconds load_time{};  ///< of the loads that succeeded, together
+};
+
 /// Keeps one loaded model from being evicted. Copies share it; the last one gives it back.
 class Lease {
  public:
@@ -89,6 +97,7 @@ class Residency {
   bool is_resident(const VersionRef& ref) const;
   /// What is in memory, in order of reference.
   std::vector<ResidentModel> resident() const;
+  ResidencyCounts counts() const;
   /// Bytes counted now, without Engine::shared_bytes; with them at most the budget.
   std::uint64_t resident_bytes() const;
 

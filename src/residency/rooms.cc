@@ -189,6 +189,11 @@ std::vector<ResidentModel> Residency::Rooms::resident() const {
   return models;
 }
 
+ResidencyCounts Residency::Rooms::counts() const {
+  const MutexLock lock(mutex_);
+  return counts_;
+}
+
 std::uint64_t Residency::Rooms::resident_bytes() const {
   const MutexLock lock(mutex_);
   return counted_bytes_;
@@ -225,6 +230,7 @@ bool Residency::Rooms::make_room(std::uint64_t bytes, HeldList& evicted) {
     measured_bytes_[room->ref] = room->held->bytes;
     evicted.push_back(std::move(room->held));
     rooms_.erase(room->ref);
+    ++counts_.evictions;
   }
   return false;  // once they are really gone
 }
@@ -368,6 +374,7 @@ void Residency::Rooms::load(Room& room, std::uint64_t reserved) {
   auto held = std::make_shared<Held>(*this);
   held->bytes = reserved;
   held->expected_bytes = reserved;
+  const SteadyTime began = clock_.steady();
   Status filled = fill(*held, room.ref);
   HeldList evicted;
   if (!filled.ok()) held.reset();  // gives its bytes back first: a waiter may try again at once
@@ -380,6 +387,8 @@ void Residency::Rooms::load(Room& room, std::uint64_t reserved) {
       work_.notify_all();
       return;
     }
+    ++counts_.loads;
+    counts_.load_time += clock_.steady() - began;
     recount(*held);
     held->last_used = ++uses_;
     room.held = std::move(held);
@@ -399,6 +408,7 @@ void Residency::Rooms::fail(Room& room, Error error) {
   const unsigned doublings = std::min(room.failures, 16U);
   const auto pause = std::min(settings_.retry_first * (1U << doublings), settings_.retry_longest);
   ++room.failures;
+  ++counts_.failed_loads;
   room.stage = Stage::failed;
   room.retry_at = clock_.steady() + pause;
   room.failure = std::move(error);

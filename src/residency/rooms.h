@@ -22,6 +22,7 @@ class Residency::Rooms {
   Status unload(const VersionRef& ref) EXCLUDES(mutex_);
   bool is_resident(const VersionRef& ref) const EXCLUDES(mutex_);
   std::vector<ResidentModel> resident() const EXCLUDES(mutex_);
+  ResidencyCounts counts() const EXCLUDES(mutex_);
   std::uint64_t resident_bytes() const EXCLUDES(mutex_);
 
  private:
@@ -94,6 +95,7 @@ class Residency::Rooms {
   std::uint64_t counted_bytes_ GUARDED_BY(mutex_) = 0;  // in memory, or set aside for a load
   std::uint64_t base_bytes_ GUARDED_BY(mutex_) = 0;     // Engine::shared_bytes, lately
   std::uint64_t uses_ GUARDED_BY(mutex_) = 0;
+  ResidencyCounts counts_ GUARDED_BY(mutex_);
   std::size_t waiters_ GUARDED_BY(mutex_) = 0;
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::vector<std::jthread> loaders_;  // last: they stop before what they use goes

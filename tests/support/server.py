@@ -59,6 +59,7 @@ class Server:
             raise RuntimeError("cloisterd did not start: " + "".join(self.errors))
         self.url = printed["url"]
         self.pin = printed["pin"]
+        self.metrics = printed.get("metrics", "")
         token = printed.get("token", "")
         self.token = token if token.startswith("clst_") else ""
         self.address = ("127.0.0.1", int(self.url.rsplit(":", 1)[1]))

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <ctime>
 
 extern char** environ;
@@ -41,7 +43,32 @@ sigset_t stop_signals() {
   return set;
 }
 
+std::chrono::nanoseconds duration_of(const timeval& time) {
+  return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+}
+
 }  // namespace
+
+ProcessUsage process_usage() noexcept {
+  ProcessUsage usage;
+  rusage used{};
+  if (getrusage(RUSAGE_SELF, &used) == 0) {
+    usage.cpu_time = duration_of(used.ru_utime) + duration_of(used.ru_stime);
+  }
+  // Pages: the whole size, then what is resident.
+  const Descriptor file(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  std::array<char, 128> text{};
+  const auto count = file.number() < 0 ? -1 : read(file.number(), text.data(), text.size());
+  if (count <= 0) return usage;
+  const char* const begin = text.data();
+  const char* const end = begin + count;
+  const char* const space = std::find(begin, end, ' ');
+  std::uint64_t pages = 0;
+  if (space != end && std::from_chars(space + 1, end, pages).ec == std::errc()) {
+    usage.resident_bytes = pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  }
+  return usage;
+}
 
 Status drop_environment(char** argv, const std::vector<std::string>& kept) {
   bool clean = true;

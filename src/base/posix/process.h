@@ -10,6 +10,13 @@
 
 namespace cloister {
 
+/// What this process has used up to now.
+struct ProcessUsage {
+  std::chrono::nanoseconds cpu_time{};
+  std::uint64_t resident_bytes = 0;  ///< 0 where the kernel does not say
+};
+ProcessUsage process_usage() noexcept;
+
 /// Starts this program anew with an empty environment but for `kept` (`NAME=value`), unless the
 /// environment is so already. What the operator sets there (LD_PRELOAD, OPENSSL_CONF, MALLOC_*,
 /// ORT_*, locales, proxies) then has no effect. Call it first in main, with its `argv`.
