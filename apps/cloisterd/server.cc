@@ -21,6 +21,7 @@
 #include "platform_choice.h"
 #include "residency/residency.h"
 #include "serving/attestation.h"
+#include "serving/batcher.h"
 #include "serving/models.h"
 #include "start_checks.h"
 #include "vault/vault.h"
@@ -219,6 +220,18 @@ Result<std::unique_ptr<HttpsServer>> listen(const ServerConfig& config, const Tl
   return start_https_server(settings, std::move(identity), handler);
 }
 
+/// A batch's run: as that of one request, leased for as long as its outputs are kept.
+RunModel run_model_of(Models& models) {
+  return [&models](const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
+                   const std::vector<std::string>& outputs,
+                   RunControl& control) -> Result<BatchOutputs> {
+    CLOISTER_ASSIGN(Inference inference, models.run(record, inputs, outputs, control));
+    auto owner = std::make_shared<Inference>(std::move(inference));
+    auto tensors = owner->outputs->tensors();
+    return BatchOutputs{std::move(tensors), std::move(owner)};
+  };
+}
+
 /// The threads that requests are done on.
 struct Queues {
   // The last number: slots for principals who have nothing under way, however long others take.
@@ -271,11 +284,13 @@ Status run_server(const Options& options, const ServerConfig& config) {
 
   RequestCounters counters;
   Queues queues(config);
+  Batcher batcher({run_model_of(models), statistics, clock, queues.runs});
   ApiHandler handler({models,
                       *principals,
                       attestation,
                       clock,
                       statistics,
+                      batcher,
                       counters,
                       config.log_requests ? &events : nullptr,
                       {queues.runs, queues.loads, queues.uploads, queues.control,
@@ -291,6 +306,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   serve_until_stopped(*server, tls, keeper, events);
   const SteadyTime stopping = clock.steady();
   server->stop(kDrain);
+  batcher.stop();
   queues.stop();
   events.record(ServerStopped{
       std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady() - stopping)});

@@ -6,6 +6,7 @@
 #include "api/body_limits.h"
 #include "api/content_coding.h"
 #include "api/exchange.h"
+#include "api/openapi.h"
 #include "base/caught.h"
 #include "secret/secret_bytes.h"
 
@@ -35,7 +36,8 @@ HttpResponse wrong_method(const WrongMethod& wrong) {
 
 RequestKind kind_of(RouteKind route) {
   switch (route) {
-    case RouteKind::server: return RequestKind::describe;
+    case RouteKind::server:
+    case RouteKind::openapi: return RequestKind::describe;
     case RouteKind::live:
     case RouteKind::ready:
     case RouteKind::model_ready: return RequestKind::health;
@@ -216,6 +218,7 @@ void ApiHandler::handle(HttpRequestHead head, RequestBody body,
 void ApiHandler::answer_public(const ExchangePtr& exchange) {
   switch (exchange->route.kind) {
     case RouteKind::server: answer(*exchange, json_response(200, server_json(server_))); return;
+    case RouteKind::openapi: answer(*exchange, json_response(200, kOpenApiText)); return;
     case RouteKind::live: answer(*exchange, json_response(200, R"({"live":true})")); return;
     case RouteKind::ready: answer(*exchange, json_response(200, R"({"ready":true})")); return;
     default: enqueue(parts_.queues.evidence, exchange, &ApiHandler::attest); return;
@@ -244,6 +247,7 @@ void ApiHandler::answer_own(const ExchangePtr& exchange) {
     case RouteKind::upload: enqueue(queues.uploads, exchange, &ApiHandler::upload); return;
     case RouteKind::infer: start_infer(exchange); return;
     case RouteKind::server:
+    case RouteKind::openapi:
     case RouteKind::live:
     case RouteKind::ready:
     case RouteKind::attestation: break;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "access/principals.h"
 #include "api/body_limits.h"
@@ -14,6 +15,7 @@
 #include "observe/events.h"
 #include "observe/request_counters.h"
 #include "serving/attestation.h"
+#include "serving/batcher.h"
 #include "serving/job_queue.h"
 #include "serving/models.h"
 #include "tensor/deflate.h"
@@ -48,6 +50,7 @@ class ApiHandler final : public RequestHandler {
     const Attestation& attestation;
     const Clock& clock;
     Statistics& statistics;
+    Batcher& batcher;
     RequestCounters& counters;
     EventSink* requests;  ///< told of every request; null where nobody wants to know
     ApiQueues queues;
@@ -97,8 +100,19 @@ class ApiHandler final : public RequestHandler {
   HttpResponse tokens(Exchange& exchange);
   HttpResponse attest(Exchange& exchange);
   void start_infer(const ExchangePtr& exchange);
-  HttpResponse infer(Exchange& exchange);
+  void enqueue_infer(const ExchangePtr& exchange);
+  void infer(const ExchangePtr& exchange);
+  void close_exchange(Exchange& exchange, HttpResponse response) const;
+  /// Decodes and checks; the answer where that fails.
+  std::optional<HttpResponse> prepare(Exchange& exchange) const;
+  /// Hands it to the batcher, if the model's owner wants that. False where it is to run alone.
+  bool batch(const ExchangePtr& exchange);
+  Result<BatchShare> run_alone(Exchange& exchange) const;
+  /// Who counts the run: this, or the batcher for all of its requests together.
+  enum class Execution { alone, batched };
+  HttpResponse finish(Exchange& exchange, BatchShare share, Execution execution) const;
   Status replace_coded(Exchange& exchange, DeflateForm coding, BodyFormat format) const;
+  Result<HttpResponse> encoded(Exchange& exchange, BatchShare& share) const;
 
   Parts parts_;
   ServerDescription server_;

@@ -5,8 +5,21 @@
 #include <optional>
 
 #include "api/api_handler.h"
+#include "api/body_limits.h"
+#include "http/infer_codec.h"
 
 namespace cloister {
+
+/// An inference that is decoded and checked, and not run yet.
+struct PreparedInfer {
+  InferRequest request;
+  BodyFormat answer = BodyFormat::json;
+  std::vector<std::string> wanted;  ///< outputs by name; empty: all
+  std::uint64_t rows = 1;           ///< what it counts in statistics: its batch's size
+  SteadyTime begun{};               ///< when decoding began
+  SteadyTime decoded{};
+  SteadyTime deadline{};
+};
 
 /// One request on its way through a queue, with who asked it.
 struct ApiHandler::Exchange {
@@ -15,7 +28,9 @@ struct ApiHandler::Exchange {
   std::shared_ptr<Responder> responder;
   Route route;
   std::optional<Caller> caller;         ///< nothing for the public routes
-  std::optional<VersionRecord> record;  ///< infer: the version that the request means
+  /// infer: the version that the request means
+  std::shared_ptr<const VersionRecord> record;
+  std::optional<PreparedInfer> infer;
   /// infer: 1 once the peer went away. Apart, so that who watches the peer holds no exchange.
   std::shared_ptr<std::atomic<std::uint32_t>> peer_gone;
   SteadyTime deadline{};       ///< infer: of everything, the wait for a load included

@@ -6,6 +6,7 @@
 #include "api/body_limits.h"
 #include "api/content_coding.h"
 #include "api/exchange.h"
+#include "base/caught.h"
 #include "encoding/hex.h"
 #include "http/infer_codec.h"
 
@@ -13,11 +14,6 @@ namespace cloister {
 namespace {
 
 constexpr std::string_view kJsonLength = "inference-header-content-length";
-
-/// What the outputs of a run keep alive until they are sent.
-struct SentOutputs {
-  Inference inference;
-};
 
 Result<InferRequest> decode(const HttpRequestHead& head, Bytes body, BodyFormat format,
                             const Signature& signature, const InferLimits& limits) {
@@ -88,12 +84,12 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
     answer(*exchange, ErrorResponse::of(record.error()));
     return;
   }
-  exchange->record = std::move(record).value();
+  exchange->record = std::make_shared<const VersionRecord>(std::move(record).value());
   exchange->deadline = exchange->since + settings_.request_time_max;
   exchange->peer_gone = std::make_shared<std::atomic<std::uint32_t>>(0);
   exchange->responder->on_peer_gone([gone = exchange->peer_gone] { gone->store(1); });
   if (parts_.models.is_resident(exchange->record->ref)) {
-    enqueue(parts_.queues.runs, exchange, &ApiHandler::infer);
+    enqueue_infer(exchange);
     return;
   }
   // An execution slot is for running: waiting for a load happens elsewhere.
@@ -105,8 +101,14 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
       answer(*exchange, ErrorResponse::of(loaded.error()));
       return;
     }
-    enqueue(parts_.queues.runs, exchange, &ApiHandler::infer);
+    enqueue_infer(exchange);
   }, exchange->caller->id().value);
+  if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
+}
+
+void ApiHandler::enqueue_infer(const ExchangePtr& exchange) {
+  const Status queued = parts_.queues.runs.push([this, exchange] { infer(exchange); },
+                                                exchange->caller->id().value);
   if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
 }
 
@@ -120,13 +122,15 @@ Status ApiHandler::replace_coded(Exchange& exchange, DeflateForm coding, BodyFor
   return Done{};
 }
 
-HttpResponse ApiHandler::infer(Exchange& exchange) {
+std::optional<HttpResponse> ApiHandler::prepare(Exchange& exchange) const {
   const VersionRecord& record = *exchange.record;
-  const SteadyTime begun = parts_.clock.steady();
+  PreparedInfer prepared;
+  prepared.begun = parts_.clock.steady();
   const auto format = infer_format(exchange.head);
   if (!format.ok()) return ErrorResponse::of(format.error());
   const auto answer = answer_format(exchange.head, format.value());
   if (!answer.ok()) return not_acceptable(answer.error());
+  prepared.answer = answer.value();
   const auto coding = request_coding(exchange.head);
   if (!coding.ok()) return ErrorResponse::of(coding.error());
   if (coding.value()) {
@@ -136,40 +140,122 @@ HttpResponse ApiHandler::infer(Exchange& exchange) {
   auto request = decode(exchange.head, exchange.body.bytes(), format.value(), record.signature,
                         InferLimits{settings_.request_bytes_max});
   if (!request.ok()) return ErrorResponse::of(request.error());
+  prepared.request = std::move(request).value();
   if (format.value() != BodyFormat::json) {
-    const Status added = add_queried_outputs(exchange.head, request.value());
+    const Status added = add_queried_outputs(exchange.head, prepared.request);
     if (!added.ok()) return ErrorResponse::of(added.error());
   }
-  const auto deadline = deadline_of(request.value(), exchange.since, begun, exchange.deadline);
+  for (const RequestedOutput& each : prepared.request.outputs) {
+    prepared.wanted.push_back(each.name);
+  }
+  const Status checked = Models::check(record, prepared.request.inputs, prepared.wanted);
+  if (!checked.ok()) return ErrorResponse::of(checked.error());
+  const auto deadline =
+      deadline_of(prepared.request, exchange.since, prepared.begun, exchange.deadline);
   if (!deadline.ok()) return ErrorResponse::of(deadline.error());
-  RunControl control(deadline.value(), exchange.peer_gone.get(), 1);
-  std::vector<std::string> wanted;
-  for (const RequestedOutput& each : request.value().outputs) wanted.push_back(each.name);
-  const SteadyTime decoded = parts_.clock.steady();
-  auto ran = parts_.models.infer(record, request.value().inputs, wanted, control);
-  if (!ran.ok()) return ErrorResponse::of(ran.error());
-  const SteadyTime finished = parts_.clock.steady();
+  prepared.deadline = deadline.value();
+  prepared.decoded = parts_.clock.steady();
+  exchange.infer = std::move(prepared);
+  return std::nullopt;
+}
 
-  auto owner = std::make_shared<SentOutputs>(SentOutputs{std::move(ran).value()});
+void ApiHandler::infer(const ExchangePtr& exchange) {
+  auto response = caught("api.infer", [&]() -> Result<std::optional<HttpResponse>> {
+    auto refused = prepare(*exchange);
+    if (refused) return refused;
+    if (batch(exchange)) return std::optional<HttpResponse>();
+    CLOISTER_ASSIGN(BatchShare share, run_alone(*exchange));
+    return std::optional<HttpResponse>(finish(*exchange, std::move(share), Execution::alone));
+  });
+  if (!response.ok()) {
+    close_exchange(*exchange, ErrorResponse::of(response.error()));
+  } else if (response.value()) {
+    close_exchange(*exchange, std::move(*response.value()));
+  }
+}
+
+void ApiHandler::close_exchange(Exchange& exchange, HttpResponse response) const {
+  // The body's memory and what it counts for end with the work, not with sending the answer.
+  exchange.infer.reset();
+  exchange.body = RequestBody();
+  answer(exchange, std::move(response));
+}
+
+bool ApiHandler::batch(const ExchangePtr& exchange) {
+  const auto options = parts_.models.options_of(exchange->record->ref.model);
+  PreparedInfer& prepared = *exchange->infer;
+  if (options->batch_max == 0 || !can_batch(exchange->record->signature)) return false;
+  const auto& inputs = prepared.request.inputs;
+  const std::uint64_t rows = inputs.front().tensor.shape.front();
+  const bool even = std::all_of(inputs.begin(), inputs.end(), [&](const NamedTensorView& each) {
+    return each.tensor.shape.front() == rows;
+  });
+  if (!even || rows == 0) return false;
+  prepared.rows = rows;
+  if (rows > options->batch_max) return false;
+  BatchRequest request;
+  request.record = exchange->record;
+  request.inputs = inputs;
+  request.outputs = prepared.wanted;
+  request.whose = exchange->caller->id();
+  request.rows = rows;
+  request.priority = prepared.request.priority.value_or(0);
+  request.deadline = prepared.deadline;
+  request.gone = exchange->peer_gone;
+  request.done = [this, exchange](Result<BatchShare> share) {
+    auto response = caught("api.batch", [&]() -> Result<HttpResponse> {
+      if (!share.ok()) return share.error();
+      return finish(*exchange, std::move(share).value(), Execution::batched);
+    });
+    close_exchange(*exchange, response.ok() ? std::move(response).value()
+                                            : ErrorResponse::of(response.error()));
+  };
+  parts_.batcher.add(std::move(request), *options);
+  return true;
+}
+
+Result<BatchShare> ApiHandler::run_alone(Exchange& exchange) const {
+  const PreparedInfer& prepared = *exchange.infer;
+  RunControl control(prepared.deadline, exchange.peer_gone.get(), 1);
+  CLOISTER_ASSIGN(Inference inference,
+                  parts_.models.run(*exchange.record, prepared.request.inputs, prepared.wanted,
+                                    control));
+  const SteadyTime finished = parts_.clock.steady();
+  auto owner = std::make_shared<Inference>(std::move(inference));
+  auto outputs = owner->outputs->tensors();
+  return BatchShare{std::move(outputs), std::move(owner), prepared.decoded, prepared.decoded,
+                    finished};
+}
+
+Result<HttpResponse> ApiHandler::encoded(Exchange& exchange, BatchShare& share) const {
+  const PreparedInfer& prepared = *exchange.infer;
   InferResponse response;
   response.model_name = exchange.route.name;
-  response.model_version = std::to_string(record.ref.version.value);
-  response.id = request.value().id;
-  response.outputs = owner->inference.outputs->tensors();
-  response.owner = std::move(owner);
-  auto encoded = encode(answer.value(), request.value(), std::move(response));
-  if (!encoded.ok()) return not_acceptable(encoded.error());
-  HttpResponse sent = sent_response(record, std::move(encoded).value());
-  if (const auto wanted_form = wanted_coding(exchange.head)) {
-    const Status coded = encode_content(sent, *wanted_form);
-    if (!coded.ok()) return ErrorResponse::of(coded.error());
-  }
-  const SteadyTime done = parts_.clock.steady();
-  const RequestTimes times{begun - exchange.since, decoded - begun, finished - decoded,
-                           done - finished};
-  parts_.statistics.succeeded(record.ref, times, 1, parts_.clock.utc());
-  parts_.statistics.executed(record.ref, 1, times);
+  response.model_version = std::to_string(exchange.record->ref.version.value);
+  response.id = prepared.request.id;
+  response.outputs = std::move(share.outputs);
+  response.owner = std::move(share.owner);
+  CLOISTER_ASSIGN(EncodedInfer body,
+                  encode(prepared.answer, prepared.request, std::move(response)));
+  HttpResponse sent = sent_response(*exchange.record, std::move(body));
+  if (const auto form = wanted_coding(exchange.head)) CLOISTER_TRY(encode_content(sent, *form));
   return sent;
+}
+
+HttpResponse ApiHandler::finish(Exchange& exchange, BatchShare share, Execution execution) const {
+  auto sent = encoded(exchange, share);
+  if (!sent.ok()) return not_acceptable(sent.error());
+  const PreparedInfer& prepared = *exchange.infer;
+  RequestTimes times;
+  times.queue = (prepared.begun - exchange.since) + (share.started - prepared.decoded);
+  times.input = (prepared.decoded - prepared.begun) + (share.gathered - share.started);
+  times.infer = share.finished - share.gathered;
+  times.output = parts_.clock.steady() - share.finished;
+  parts_.statistics.succeeded(exchange.record->ref, times, prepared.rows, parts_.clock.utc());
+  if (execution == Execution::alone) {
+    parts_.statistics.executed(exchange.record->ref, prepared.rows, times);
+  }
+  return std::move(sent).value();
 }
 
 }  // namespace cloister

@@ -18,6 +18,7 @@ struct Pattern {
 
 constexpr std::array kPatterns{
     Pattern{HttpMethod::get, "", RouteKind::server},
+    Pattern{HttpMethod::get, "/openapi.json", RouteKind::openapi},
     Pattern{HttpMethod::get, "/health/live", RouteKind::live},
     Pattern{HttpMethod::get, "/health/ready", RouteKind::ready},
     Pattern{HttpMethod::get, "/attestation", RouteKind::attestation},
@@ -121,7 +122,22 @@ Result<std::string> percent_decoded(std::string_view text) {
   return out;
 }
 
+std::string_view name_of(HttpMethod method) {
+  switch (method) {
+    case HttpMethod::put: return "PUT";
+    case HttpMethod::post: return "POST";
+    case HttpMethod::delete_: return "DELETE";
+    default: return "GET";
+  }
+}
+
 }  // namespace
+
+std::vector<ServedRoute> served_routes() {
+  std::vector<ServedRoute> routes;
+  for (const Pattern& each : kPatterns) routes.push_back({name_of(each.method), each.path});
+  return routes;
+}
 
 RouteMatch match_route(HttpMethod method, std::string_view path) {
   if (method == HttpMethod::head) method = HttpMethod::get;
@@ -141,8 +157,8 @@ RouteMatch match_route(HttpMethod method, std::string_view path) {
 }
 
 bool is_public(RouteKind kind) noexcept {
-  return kind == RouteKind::server || kind == RouteKind::live || kind == RouteKind::ready ||
-         kind == RouteKind::attestation;
+  return kind == RouteKind::server || kind == RouteKind::openapi || kind == RouteKind::live ||
+         kind == RouteKind::ready || kind == RouteKind::attestation;
 }
 
 Result<std::vector<std::string>> query_values(std::string_view query, std::string_view key) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "http/message.h"
 #include "model/model.h"
@@ -13,6 +14,7 @@ namespace cloister {
 /// Every route that is served: docs/wire-api.md has one line for each.
 enum class RouteKind {
   server,         ///< GET /v2
+  openapi,        ///< GET /v2/openapi.json
   live,           ///< GET /v2/health/live
   ready,          ///< GET /v2/health/ready
   attestation,    ///< GET /v2/attestation?nonce=
@@ -43,6 +45,14 @@ struct WrongMethod {
 };
 struct NoRoute {};
 using RouteMatch = std::variant<Route, WrongMethod, NoRoute>;
+
+/// One line of the table of routes: `path` is what follows `/v2`, with `{m}`, `{v}` and `{p}` for a
+/// model, a version and a principal.
+struct ServedRoute {
+  std::string_view method;
+  std::string_view path;
+};
+std::vector<ServedRoute> served_routes();
 
 /// Finds the route of a request line. HEAD counts as GET.
 RouteMatch match_route(HttpMethod method, std::string_view path);

@@ -35,11 +35,12 @@ TEST(MatchRoute, TakesHeadForGet) {
   EXPECT_EQ(std::get<Route>(match).kind, RouteKind::server);
 }
 
-TEST(IsPublic, HoldsForFourRoutesOnly) {
+TEST(IsPublic, HoldsForNoRouteOfAModelOrPrincipal) {
   for (const RouteKind kind :
        {RouteKind::list_models, RouteKind::describe, RouteKind::infer, RouteKind::upload,
         RouteKind::erase, RouteKind::index, RouteKind::load, RouteKind::unload,
-        RouteKind::mint_token, RouteKind::revoke_tokens, RouteKind::model_ready}) {
+        RouteKind::mint_token, RouteKind::revoke_tokens, RouteKind::model_ready,
+        RouteKind::config, RouteKind::statistics}) {
     EXPECT_FALSE(is_public(kind));
   }
   EXPECT_TRUE(is_public(RouteKind::attestation));

@@ -216,9 +216,8 @@ Result<std::vector<Finding>> Models::try_out(const StagedVersion& staged) const 
   return findings;
 }
 
-Result<Inference> Models::infer(const VersionRecord& record,
-                                const std::vector<NamedTensorView>& inputs,
-                                const std::vector<std::string>& outputs, RunControl& control) {
+Status Models::check(const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
+                     const std::vector<std::string>& outputs) {
   CLOISTER_TRY(check_inputs(record.signature, inputs));
   if (std::set<std::string_view>(outputs.begin(), outputs.end()).size() != outputs.size()) {
     return Error{Code::invalid, "models.output", Detail("an output is asked for twice")};
@@ -232,6 +231,12 @@ Result<Inference> Models::infer(const VersionRecord& record,
                    Detail("output \"" + name + "\": the model has no output of this name")};
     }
   }
+  return Done{};
+}
+
+Result<Inference> Models::run(const VersionRecord& record,
+                              const std::vector<NamedTensorView>& inputs,
+                              const std::vector<std::string>& outputs, RunControl& control) {
   const SteadyTime deadline =
       control.deadline().value_or(parts_.clock.steady() + settings_.load_time_max);
   CLOISTER_ASSIGN(Lease lease, parts_.residency.acquire(record.ref, deadline,

@@ -110,9 +110,12 @@ class Models {
   /// Fails: `invalid` (digest), `conflict` (other bytes, or a number that was used), `io`, ...
   Result<UploadOutcome> upload(const Caller& caller, const VersionRef& ref, ReceivedModel model);
 
-  /// Runs `record`'s model, which `find` returned, on inputs that are checked here first.
-  Result<Inference> infer(const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
-                          const std::vector<std::string>& outputs, RunControl& control);
+  /// Holds one request against `record`'s signature. Fails: `invalid`, with what is wrong.
+  static Status check(const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
+                      const std::vector<std::string>& outputs);
+  /// Runs `record`'s model, which `find` returned, on what `check` has passed.
+  Result<Inference> run(const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
+                        const std::vector<std::string>& outputs, RunControl& control);
 
   /// Puts a version in memory, or takes it out. `keep` holds until it is taken out; what is never
   /// kept is not loaded now. Fails as Residency does; `not_found`.
