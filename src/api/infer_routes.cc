@@ -217,6 +217,7 @@ bool ApiHandler::batch(const ExchangePtr& exchange) {
 Result<BatchShare> ApiHandler::run_alone(Exchange& exchange) const {
   const PreparedInfer& prepared = *exchange.infer;
   RunControl control(prepared.deadline, exchange.peer_gone.get(), 1);
+  control.set_caller(exchange.caller->id().value);
   CLOISTER_ASSIGN(Inference inference,
                   parts_.models.run(*exchange.record, prepared.request.inputs, prepared.wanted,
                                     control));

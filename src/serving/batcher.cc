@@ -74,6 +74,7 @@ class Batcher::Run {
     const SteadyTime started = parts_.clock.steady();
     auto share = caught("batcher.alone", [&]() -> Result<BatchShare> {
       RunControl control(request.deadline, request.gone.get(), 1);
+      control.set_caller(request.whose.value);
       CLOISTER_ASSIGN(BatchOutputs ran, parts_.run_model(*request.record, request.inputs,
                                                          request.outputs, control));
       return BatchShare{std::move(ran.tensors), std::move(ran.owner), started, started,
@@ -92,6 +93,7 @@ class Batcher::Run {
     CLOISTER_ASSIGN(const auto inputs, gather_rows(batch_, batcher_.memory_, memory));
     const SteadyTime gathered = parts_.clock.steady();
     RunControl control(deadline_);
+    control.set_caller(batch_.front().whose.value);
     CLOISTER_ASSIGN(const BatchOutputs ran, parts_.run_model(*batch_.front().record, inputs,
                                                              batch_.front().outputs, control));
     const SteadyTime finished = parts_.clock.steady();
