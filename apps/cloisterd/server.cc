@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "access/grants.h"
 #include "access/principals.h"
 #include "api/api_handler.h"
 #include "base/posix/posix_clock.h"
@@ -24,12 +25,12 @@
 #include "serving/batcher.h"
 #include "serving/models.h"
 #include "start_checks.h"
+#include "usage_book.h"
 #include "vault/vault.h"
 
 namespace cloister {
 namespace {
 
-constexpr std::string_view kPrincipalsRecord = "principals";
 constexpr std::string_view kDevOwner = "owner";
 constexpr std::chrono::hours kDevTokenLife{24 * 30};
 constexpr std::chrono::milliseconds kDrain{20'000};
@@ -49,8 +50,8 @@ class VaultRecord final : public RecordStore {
 
 Models::Parts models_parts(Vault& vault, Residency& residency, Engine& engine,
                            const GraphAdmission& admission, const Clock& clock, EventSink& events,
-                           OptionsBook& options, Statistics& statistics) {
-  return {vault, residency, engine, admission, clock, events, options, statistics};
+                           OptionsBook& options, Statistics& statistics, Grants& grants) {
+  return {vault, residency, engine, admission, clock, events, options, statistics, grants};
 }
 
 ModelsSettings models_settings(const ServerConfig& config) {
@@ -164,9 +165,13 @@ void print_start(const ServerConfig& config, std::uint16_t port, const std::stri
 
 /// Until a stop signal: renews the certificate, on the same key, before it runs out.
 void serve_until_stopped(HttpsServer& server, const TlsKey& tls, CertificateKeeper& keeper,
-                         EventSink& events) {
-  while (!wait_for_stop_signal(kRenewalRetry)) {
-    if (!keeper.is_due()) continue;
+                         UsageBook& usage, const Clock& clock, EventSink& events) {
+  SteadyTime renewal = clock.steady();
+  while (!wait_for_stop_signal(UsageBook::kFlushEvery)) {
+    const Status flushed = usage.flush();
+    if (!flushed.ok()) events.record(OperationFailed{flushed.error().code, "server.usage"});
+    if (clock.steady() < renewal || !keeper.is_due()) continue;
+    renewal = clock.steady() + kRenewalRetry;
     auto identity = tls.identity(keeper);
     const Status renewed = identity.ok() ? server.replace_identity(std::move(identity).value())
                                          : Status(identity.error());
@@ -264,8 +269,11 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const OpenedStore store,
                   open_store(options, config, software, {entropy, clock, anchor}));
   Vault* const vault = store.vault.get();
-  VaultRecord principal_store(*vault, std::string(kPrincipalsRecord));
+  VaultRecord principal_store(*vault, "principals");
+  VaultRecord grants_store(*vault, "grants");
   CLOISTER_ASSIGN(const auto principals, Principals::open(principal_store, entropy, clock));
+  CLOISTER_ASSIGN(const auto grants, Grants::open(grants_store, clock));
+  CLOISTER_ASSIGN(const auto usage, UsageBook::open(*vault, clock));
 
   CLOISTER_ASSIGN(const TlsKey tls, TlsKey::make());
   const ServerFacts facts = server_facts(config, software, choice.sandbox);
@@ -277,7 +285,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const auto options_book, OptionsBook::open(*vault));
   Statistics statistics;
   Models models(models_parts(*vault, residency, *choice.engine, admission, clock, events,
-                             *options_book, statistics),
+                             *options_book, statistics, *grants),
                 models_settings(config));
   CLOISTER_TRY(make_first_owner(options, config, *principals));
   CLOISTER_TRY(preload_models(config, residency, clock));
@@ -287,6 +295,8 @@ Status run_server(const Options& options, const ServerConfig& config) {
   Batcher batcher({run_model_of(models), statistics, clock, queues.runs});
   ApiHandler handler({models,
                       *principals,
+                      *grants,
+                      usage->ledger(),
                       attestation,
                       clock,
                       statistics,
@@ -303,11 +313,13 @@ Status run_server(const Options& options, const ServerConfig& config) {
   print_start(config, server->port(), tls.pin(), store.platform->kind());
 
   events.record(ServerStarted{server->port(), models.stored_versions()});
-  serve_until_stopped(*server, tls, keeper, events);
+  serve_until_stopped(*server, tls, keeper, *usage, clock, events);
   const SteadyTime stopping = clock.steady();
   server->stop(kDrain);
   batcher.stop();
   queues.stop();
+  const Status kept = usage->close();
+  if (!kept.ok()) events.record(OperationFailed{kept.error().code, "server.usage"});
   events.record(ServerStopped{
       std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady() - stopping)});
   return Done{};

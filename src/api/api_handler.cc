@@ -53,7 +53,14 @@ RequestKind kind_of(RouteKind route) {
     case RouteKind::load: return RequestKind::load;
     case RouteKind::unload: return RequestKind::unload;
     case RouteKind::mint_token:
-    case RouteKind::revoke_tokens: return RequestKind::account;
+    case RouteKind::revoke_tokens:
+    case RouteKind::list_principals:
+    case RouteKind::create_principal:
+    case RouteKind::remove_principal:
+    case RouteKind::list_grants:
+    case RouteKind::give_grant:
+    case RouteKind::take_back_grant:
+    case RouteKind::usage: return RequestKind::account;
   }
   return RequestKind::none;
 }
@@ -115,6 +122,8 @@ Result<BodyPlan> ApiHandler::plan_body(const HttpRequestHead& head, const Route&
     case RouteKind::load: return plan_load(head, caller);
     case RouteKind::index:
     case RouteKind::unload:
+    case RouteKind::create_principal:
+    case RouteKind::give_grant:
     case RouteKind::mint_token: plan.bytes_max = kSmallBodyMax; return plan;
     default: return plan;
   }
@@ -164,7 +173,7 @@ Result<BodyPlan> ApiHandler::plan_infer(const HttpRequestHead& head, const Route
                                         const Caller& caller) {
   CLOISTER_ASSIGN(const ModelId model, parts_.models.resolve(caller, route.name));
   CLOISTER_ASSIGN(const VersionRecord record,
-                  parts_.models.find_served(caller, model, route.version));
+                  parts_.models.find_served(caller, model, route.version, Right::infer));
   CLOISTER_ASSIGN(const BodyFormat format, infer_format(head));
   const std::uint64_t bound =
       infer_body_bound(record.signature, format, settings_.request_bytes_max);
@@ -236,6 +245,23 @@ void ApiHandler::answer_own(const ExchangePtr& exchange) {
     case RouteKind::index: enqueue(queues.control, exchange, &ApiHandler::list_models); return;
     case RouteKind::mint_token:
     case RouteKind::revoke_tokens: enqueue(queues.control, exchange, &ApiHandler::tokens); return;
+    case RouteKind::list_principals:
+      enqueue(queues.control, exchange, &ApiHandler::list_principals);
+      return;
+    case RouteKind::create_principal:
+      enqueue(queues.control, exchange, &ApiHandler::create_principal);
+      return;
+    case RouteKind::remove_principal:
+      enqueue(queues.control, exchange, &ApiHandler::remove_principal);
+      return;
+    case RouteKind::list_grants:
+      enqueue(queues.control, exchange, &ApiHandler::list_grants);
+      return;
+    case RouteKind::give_grant: enqueue(queues.control, exchange, &ApiHandler::give_grant); return;
+    case RouteKind::take_back_grant:
+      enqueue(queues.control, exchange, &ApiHandler::take_back_grant);
+      return;
+    case RouteKind::usage: enqueue(queues.control, exchange, &ApiHandler::usage); return;
     case RouteKind::erase: enqueue(queues.control, exchange, &ApiHandler::erase); return;
     case RouteKind::unload: enqueue(queues.control, exchange, &ApiHandler::unload); return;
     case RouteKind::load: {
@@ -273,7 +299,16 @@ void ApiHandler::answer(Exchange& exchange, HttpResponse response) const {
     parts_.statistics.failed(exchange.record->ref, parts_.clock.steady() - exchange.since);
   }
   report(exchange, response);
+  const bool counts = exchange.record && response.status == 200;
+  std::uint64_t bytes_out = 0;
+  for (const Bytes piece : response.body.pieces) bytes_out += piece.size();
   exchange.responder->send(std::move(response));
+  // Only now: what is counted was answered.
+  if (!counts) return;
+  const auto compute = std::chrono::duration_cast<std::chrono::microseconds>(exchange.compute);
+  parts_.usage.record(exchange.record->ref, exchange.caller->id(),
+                      {1, static_cast<std::uint64_t>(compute.count()), exchange.bytes_in,
+                       bytes_out});
 }
 
 void ApiHandler::report(const Exchange& exchange, const HttpResponse& response) const {
@@ -293,16 +328,18 @@ void ApiHandler::tell(const RequestFinished& event) const {
   if (parts_.requests != nullptr) parts_.requests->record(event);
 }
 
-Result<VersionRecord> ApiHandler::find_model(const Exchange& exchange) const {
+Result<VersionRecord> ApiHandler::find_model(const Exchange& exchange,
+                                             std::optional<Right> right) const {
   CLOISTER_ASSIGN(const ModelId model,
                   parts_.models.resolve(*exchange.caller, exchange.route.name));
-  return parts_.models.find(*exchange.caller, model, exchange.route.version);
+  return parts_.models.find(*exchange.caller, model, exchange.route.version, right);
 }
 
-Result<VersionRecord> ApiHandler::find_served(const Exchange& exchange) const {
+Result<VersionRecord> ApiHandler::find_served(const Exchange& exchange,
+                                              std::optional<Right> right) const {
   CLOISTER_ASSIGN(const ModelId model,
                   parts_.models.resolve(*exchange.caller, exchange.route.name));
-  return parts_.models.find_served(*exchange.caller, model, exchange.route.version);
+  return parts_.models.find_served(*exchange.caller, model, exchange.route.version, right);
 }
 
 HttpResponse ApiHandler::attest(Exchange& exchange) {

@@ -5,7 +5,9 @@
 #include <memory>
 #include <optional>
 
+#include "access/grants.h"
 #include "access/principals.h"
+#include "access/usage_ledger.h"
 #include "api/body_limits.h"
 #include "api/receiving_budget.h"
 #include "api/responses.h"
@@ -47,6 +49,8 @@ class ApiHandler final : public RequestHandler {
   struct Parts {
     Models& models;
     Principals& principals;
+    Grants& grants;
+    UsageLedger& usage;
     const Attestation& attestation;
     const Clock& clock;
     Statistics& statistics;
@@ -82,8 +86,10 @@ class ApiHandler final : public RequestHandler {
   void answer(Exchange& exchange, HttpResponse response) const;
   void report(const Exchange& exchange, const HttpResponse& response) const;
   void tell(const RequestFinished& event) const;
-  Result<VersionRecord> find_model(const Exchange& exchange) const;
-  Result<VersionRecord> find_served(const Exchange& exchange) const;
+  /// The version that the path means, for a caller who has `right`, or any right.
+  Result<VersionRecord> find_model(const Exchange& exchange, std::optional<Right> right) const;
+  Result<VersionRecord> find_served(const Exchange& exchange, std::optional<Right> right) const;
+  Result<ModelId> own_model(const Exchange& exchange) const;
 
   HttpResponse list_models(Exchange& exchange);
   HttpResponse describe(Exchange& exchange);
@@ -98,6 +104,13 @@ class ApiHandler final : public RequestHandler {
                                                      std::optional<HttpResponse>& refused);
   HttpResponse unload(Exchange& exchange);
   HttpResponse tokens(Exchange& exchange);
+  HttpResponse list_principals(Exchange& exchange);
+  HttpResponse create_principal(Exchange& exchange);
+  HttpResponse remove_principal(Exchange& exchange);
+  HttpResponse list_grants(Exchange& exchange);
+  HttpResponse give_grant(Exchange& exchange);
+  HttpResponse take_back_grant(Exchange& exchange);
+  HttpResponse usage(Exchange& exchange);
   HttpResponse attest(Exchange& exchange);
   void start_infer(const ExchangePtr& exchange);
   void enqueue_infer(const ExchangePtr& exchange);

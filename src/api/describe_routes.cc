@@ -40,7 +40,11 @@ HttpResponse ApiHandler::list_models(Exchange& exchange) {
   const auto records = parts_.models.list(*exchange.caller);
   const auto states = states_of(records, parts_.models);
   if (exchange.route.kind == RouteKind::list_models) {
-    return json_response(200, model_list_json(records, states));
+    std::vector<std::string> names;
+    for (const VersionRecord& each : records) {
+      names.push_back(Models::name_for(*exchange.caller, each.ref.model));
+    }
+    return json_response(200, model_list_json(names, records, states));
   }
   const auto ready_only = asks_for_ready(exchange.body.bytes());
   if (!ready_only.ok()) return ErrorResponse::of(ready_only.error());
@@ -50,21 +54,24 @@ HttpResponse ApiHandler::list_models(Exchange& exchange) {
     const auto served = parts_.models.served_versions_of(ref.model);
     const bool is_served = std::find(served.begin(), served.end(), ref.version) != served.end();
     if (ready_only.value() && !(is_served && states[i] == VersionState::loaded)) continue;
-    entries.push_back({ref, states[i], is_served});
+    entries.push_back(
+        {Models::name_for(*exchange.caller, ref.model), ref.version, states[i], is_served});
   }
   return json_response(200, repository_index_json(entries));
 }
 
 HttpResponse ApiHandler::describe(Exchange& exchange) {
-  const auto record = find_model(exchange);
+  const auto record = find_model(exchange, Right::metadata);
   if (!record.ok()) return ErrorResponse::of(record.error());
   std::vector<VersionNumber> versions = {record.value().ref.version};
-  if (!exchange.route.version) versions = parts_.models.versions_of(record.value().ref.model);
-  return json_response(200, metadata_json(record.value(), versions));
+  if (!exchange.route.version) {
+    versions = parts_.models.versions_of(*exchange.caller, record.value().ref.model);
+  }
+  return json_response(200, metadata_json(exchange.route.name, record.value(), versions));
 }
 
 HttpResponse ApiHandler::config(Exchange& exchange) {
-  const auto record = find_model(exchange);
+  const auto record = find_model(exchange, Right::metadata);
   if (!record.ok()) return ErrorResponse::of(record.error());
   const auto options = parts_.models.options_of(record.value().ref.model);
   return json_response(200, config_json(exchange.route.name, record.value(), *options));
@@ -78,17 +85,17 @@ HttpResponse ApiHandler::statistics(Exchange& exchange) {
   };
   if (exchange.route.name.empty()) {
     for (const VersionRecord& each : parts_.models.list(*exchange.caller)) {
-      add(each.ref.model.name, each.ref);
+      add(Models::name_for(*exchange.caller, each.ref.model), each.ref);
     }
     return json_response(200, statistics_json(versions));
   }
-  const auto record = find_model(exchange);
+  const auto record = find_model(exchange, std::nullopt);
   if (!record.ok()) return ErrorResponse::of(record.error());
   const ModelId& model = record.value().ref.model;
   if (exchange.route.version) {
     add(exchange.route.name, record.value().ref);
   } else {
-    for (const VersionNumber each : parts_.models.versions_of(model)) {
+    for (const VersionNumber each : parts_.models.versions_of(*exchange.caller, model)) {
       add(exchange.route.name, {model, each});
     }
   }
@@ -100,7 +107,7 @@ HttpResponse ApiHandler::statistics(Exchange& exchange) {
 }
 
 HttpResponse ApiHandler::model_ready(Exchange& exchange) {
-  const auto record = find_served(exchange);
+  const auto record = find_served(exchange, std::nullopt);
   if (!record.ok()) return ErrorResponse::of(record.error());
   // Every stored version answers, as it loads on first use, unless its workers keep dying.
   const bool ready = parts_.models.standing(record.value().ref) != Standing::quarantined;

@@ -79,7 +79,7 @@ HttpResponse sent_response(const VersionRecord& record, EncodedInfer encoded) {
 }  // namespace
 
 void ApiHandler::start_infer(const ExchangePtr& exchange) {
-  auto record = find_served(*exchange);
+  auto record = find_served(*exchange, Right::infer);
   if (!record.ok()) {
     answer(*exchange, ErrorResponse::of(record.error()));
     return;
@@ -251,6 +251,7 @@ HttpResponse ApiHandler::finish(Exchange& exchange, BatchShare share, Execution 
   times.queue = (prepared.begun - exchange.since) + (share.started - prepared.decoded);
   times.input = (prepared.decoded - prepared.begun) + (share.gathered - share.started);
   times.infer = share.finished - share.gathered;
+  exchange.compute = times.infer;
   times.output = parts_.clock.steady() - share.finished;
   parts_.statistics.succeeded(exchange.record->ref, times, prepared.rows, parts_.clock.utc());
   if (execution == Execution::alone) {

@@ -1,36 +1,13 @@
-// The routes that change what is stored, loaded or allowed.
-#include <algorithm>
-#include <charconv>
+// The routes that change what is stored or loaded.
 #include <utility>
 
 #include "api/api_handler.h"
 #include "api/body_limits.h"
 #include "api/exchange.h"
 #include "api/load_body.h"
-#include "encoding/json.h"
 #include "encoding/json_writer.h"
 
 namespace cloister {
-namespace {
-
-constexpr std::chrono::hours kTokenLifeDefault{24 * 30};
-
-/// `{"expires_in": seconds}`, or nothing for the default.
-Result<std::chrono::seconds> token_life(Bytes body) {
-  if (body.empty()) return std::chrono::seconds(kTokenLifeDefault);
-  CLOISTER_ASSIGN(const JsonValue root, parse_json(text_of(body)));
-  const JsonValue* life = root.find("expires_in");
-  const bool good = root.is_object() && root.members().size() == (life == nullptr ? 0U : 1U);
-  if (!good || (life != nullptr && !life->unsigned_integer())) {
-    return Error{Code::invalid, "api.token_life",
-                 Detail("expected {\"expires_in\": seconds} or nothing")};
-  }
-  if (life == nullptr) return std::chrono::seconds(kTokenLifeDefault);
-  const auto most = static_cast<std::uint64_t>(std::chrono::seconds(kTokenLifeMax).count());
-  return std::chrono::seconds(std::min(*life->unsigned_integer(), most + 1));
-}
-
-}  // namespace
 
 HttpResponse ApiHandler::upload(Exchange& exchange) {
   const auto model = parts_.models.resolve(*exchange.caller, exchange.route.name);
@@ -47,11 +24,12 @@ HttpResponse ApiHandler::upload(Exchange& exchange) {
   if (!outcome.value().findings.empty())
     return ErrorResponse::of_findings(outcome.value().findings);
   return json_response(outcome.value().created ? 201 : 200,
-                       version_json(*outcome.value().stored, VersionState::stored));
+                       version_json(model.value().name, *outcome.value().stored,
+                                    VersionState::stored));
 }
 
 HttpResponse ApiHandler::erase(Exchange& exchange) {
-  const auto record = find_model(exchange);
+  const auto record = find_model(exchange, std::nullopt);
   if (!record.ok()) return ErrorResponse::of(record.error());
   const auto erased = parts_.models.erase(*exchange.caller, record.value());
   if (!erased.ok()) return ErrorResponse::of(erased.error());
@@ -76,7 +54,7 @@ HttpResponse ApiHandler::load(Exchange& exchange) {
   if (refused) return std::move(*refused);
   if (!version.ok()) return ErrorResponse::of(version.error());
   const auto record =
-      parts_.models.find_served(*exchange.caller, model.value(), version.value());
+      parts_.models.find_served(*exchange.caller, model.value(), version.value(), Right::manage);
   if (!record.ok()) return ErrorResponse::of(record.error());
   const Status loaded = parts_.models.load(*exchange.caller, record.value());
   return loaded.ok() ? json_response(200, "{}") : ErrorResponse::of(loaded.error());
@@ -102,7 +80,7 @@ Result<std::optional<VersionNumber>> ApiHandler::take_override(
   }
   if (request.options) {
     CLOISTER_ASSIGN(const VersionRecord newest,
-                    parts_.models.find(*exchange.caller, model, std::nullopt));
+                    parts_.models.find(*exchange.caller, model, std::nullopt, std::nullopt));
     CLOISTER_TRY(parts_.models.set_options(*exchange.caller, newest, *request.options));
   }
   return version;
@@ -111,42 +89,18 @@ Result<std::optional<VersionNumber>> ApiHandler::take_override(
 HttpResponse ApiHandler::unload(Exchange& exchange) {
   const auto model = parts_.models.resolve(*exchange.caller, exchange.route.name);
   if (!model.ok()) return ErrorResponse::of(model.error());
-  const auto newest = parts_.models.find(*exchange.caller, model.value(), std::nullopt);
+  const auto newest =
+      parts_.models.find(*exchange.caller, model.value(), std::nullopt, Right::manage);
   if (!newest.ok()) return ErrorResponse::of(newest.error());
   // The protocol unloads a model, not a version: all of them go.
-  for (const VersionNumber version : parts_.models.versions_of(model.value())) {
-    const auto record = parts_.models.find(*exchange.caller, model.value(), version);
+  for (const VersionNumber version : parts_.models.versions_of(*exchange.caller, model.value())) {
+    const auto record =
+        parts_.models.find(*exchange.caller, model.value(), version, Right::manage);
     if (!record.ok()) continue;
     const Status unloaded = parts_.models.unload(*exchange.caller, record.value());
     if (!unloaded.ok()) return ErrorResponse::of(unloaded.error());
   }
   return json_response(200, "{}");
-}
-
-HttpResponse ApiHandler::tokens(Exchange& exchange) {
-  const PrincipalId principal{exchange.route.name};
-  if (exchange.caller->id() != principal) {
-    return ErrorResponse::of(Error{Code::not_found, "api.principal", Detail("no such principal")});
-  }
-  if (exchange.route.kind == RouteKind::revoke_tokens) {
-    const Status revoked = parts_.principals.revoke_tokens(principal);
-    return revoked.ok() ? json_response(200, "{}") : ErrorResponse::of(revoked.error());
-  }
-  const auto life = token_life(exchange.body.bytes());
-  if (!life.ok()) return ErrorResponse::of(life.error());
-  const auto minted = parts_.principals.mint(principal, life.value());
-  if (!minted.ok()) return ErrorResponse::of(minted.error());
-  std::string json;
-  JsonWriter(json)
-      .begin_object()
-      .key("token")
-      .text(minted.value().show_once())
-      .key("expires_at")
-      .integer(minted.value().expires().time_since_epoch().count())
-      .end_object();
-  HttpResponse response = json_response(201, std::move(json));
-  response.headers.push_back({"cache-control", "no-store"});
-  return response;
 }
 
 }  // namespace cloister

@@ -154,22 +154,26 @@ std::string server_json(const ServerDescription& server) {
   return json;
 }
 
-std::string version_json(const VersionRecord& record, VersionState state) {
+std::string version_json(std::string_view name, const VersionRecord& record,
+                         VersionState state) {
   std::string json;
   JsonWriter out(json);
-  out.begin_object().key("name").text(record.ref.model.name);
+  out.begin_object().key("name").text(name);
   out.key("version").text(std::to_string(record.ref.version.value));
   write_facts(out, record);
   out.key("state").text(name_of(state)).end_object();
   return json;
 }
 
-std::string model_list_json(const std::vector<VersionRecord>& records,
+std::string model_list_json(const std::vector<std::string>& names,
+                            const std::vector<VersionRecord>& records,
                             const std::vector<VersionState>& states) {
   std::string json;
   JsonWriter out(json);
   out.begin_array();
-  for (std::size_t i = 0; i < records.size(); ++i) out.raw(version_json(records[i], states[i]));
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    out.raw(version_json(names[i], records[i], states[i]));
+  }
   out.end_array();
   return json;
 }
@@ -180,8 +184,8 @@ std::string repository_index_json(const std::vector<IndexEntry>& entries) {
   out.begin_array();
   for (const IndexEntry& each : entries) {
     const bool ready = each.served && each.state == VersionState::loaded;
-    out.begin_object().key("name").text(each.ref.model.name);
-    out.key("version").text(std::to_string(each.ref.version.value));
+    out.begin_object().key("name").text(each.name);
+    out.key("version").text(std::to_string(each.version.value));
     out.key("state").text(ready ? "READY" : "UNAVAILABLE");
     out.key("reason").text(each.served ? reason_of(each.state) : "not in the version policy");
     out.end_object();
@@ -190,10 +194,11 @@ std::string repository_index_json(const std::vector<IndexEntry>& entries) {
   return json;
 }
 
-std::string metadata_json(const VersionRecord& record, const std::vector<VersionNumber>& versions) {
+std::string metadata_json(std::string_view name, const VersionRecord& record,
+                          const std::vector<VersionNumber>& versions) {
   std::string json;
   JsonWriter out(json);
-  out.begin_object().key("name").text(record.ref.model.name).key("versions").begin_array();
+  out.begin_object().key("name").text(name).key("versions").begin_array();
   for (const VersionNumber& each : versions) out.text(std::to_string(each.value));
   out.end_array().key("platform").text("onnxruntime_onnx").key("inputs").begin_array();
   write_specs(out, record.signature.inputs);

@@ -40,18 +40,22 @@ HttpResponse json_response(int status, std::string json);
 
 /// Bodies of answers; docs/wire-api.md shows each.
 std::string server_json(const ServerDescription& server);
-std::string version_json(const VersionRecord& record, VersionState state);
+std::string version_json(std::string_view name, const VersionRecord& record, VersionState state);
 /// `states`: of each record.
-std::string model_list_json(const std::vector<VersionRecord>& records,
+/// `names` as the asker calls them, one for each record.
+std::string model_list_json(const std::vector<std::string>& names,
+                            const std::vector<VersionRecord>& records,
                             const std::vector<VersionState>& states);
 /// One version in the repository's index.
 struct IndexEntry {
-  VersionRef ref;
+  std::string name;  ///< as the asker calls it
+  VersionNumber version;
   VersionState state = VersionState::stored;
   bool served = true;  ///< by the owner's version policy
 };
 std::string repository_index_json(const std::vector<IndexEntry>& entries);
 /// Model metadata as the Open Inference Protocol has it, ours under `parameters`.
-std::string metadata_json(const VersionRecord& record, const std::vector<VersionNumber>& versions);
+std::string metadata_json(std::string_view name, const VersionRecord& record,
+                          const std::vector<VersionNumber>& versions);
 
 }  // namespace cloister

@@ -41,6 +41,13 @@ constexpr std::array kPatterns{
     Pattern{HttpMethod::post, "/repository/models/{m}/unload", RouteKind::unload},
     Pattern{HttpMethod::post, "/principals/{p}/tokens", RouteKind::mint_token},
     Pattern{HttpMethod::delete_, "/principals/{p}/tokens", RouteKind::revoke_tokens},
+    Pattern{HttpMethod::get, "/principals", RouteKind::list_principals},
+    Pattern{HttpMethod::post, "/principals", RouteKind::create_principal},
+    Pattern{HttpMethod::delete_, "/principals/{p}", RouteKind::remove_principal},
+    Pattern{HttpMethod::get, "/models/{m}/grants", RouteKind::list_grants},
+    Pattern{HttpMethod::put, "/models/{m}/grants", RouteKind::give_grant},
+    Pattern{HttpMethod::delete_, "/models/{m}/grants", RouteKind::take_back_grant},
+    Pattern{HttpMethod::get, "/usage", RouteKind::usage},
 };
 
 /// Takes the next `/segment` off `rest`.

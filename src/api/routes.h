@@ -31,6 +31,13 @@ enum class RouteKind {
   unload,         ///< POST /v2/repository/models/{m}/unload
   mint_token,     ///< POST /v2/principals/{p}/tokens
   revoke_tokens,  ///< DELETE /v2/principals/{p}/tokens
+  list_principals,   ///< GET /v2/principals
+  create_principal,  ///< POST /v2/principals
+  remove_principal,  ///< DELETE /v2/principals/{p}
+  list_grants,       ///< GET /v2/models/{m}/grants
+  give_grant,        ///< PUT /v2/models/{m}/grants
+  take_back_grant,   ///< DELETE /v2/models/{m}/grants?principal=
+  usage,             ///< GET /v2/usage
 };
 
 struct Route {

@@ -51,6 +51,10 @@ class FakeVault final : public Vault {
   Result<Erasure> erase(const VersionRef&) override { return Error{Code::internal, "fake"}; }
   ByteVector record(const std::string&) const override { return {}; }
   Status put_record(const std::string&, Bytes) override { return Done{}; }
+  Result<std::unique_ptr<SealedLog>> open_log(const std::string&) override {
+    return Error{Code::internal, "fake"};
+  }
+  Status anchor_log(const std::string&, const LogPosition&) override { return Done{}; }
   std::uint64_t epoch() const noexcept override { return 0; }
   AnchorKind anchor() const noexcept override { return {}; }
 

@@ -34,44 +34,77 @@ Result<ModelId> Models::resolve(const Caller& caller, std::string_view name) con
 }
 
 Result<VersionRecord> Models::find(const Caller& caller, const ModelId& model,
-                                   std::optional<VersionNumber> version) const {
-  // Own models only: grants come with their own issue, and until then nothing else is visible.
-  if (model.owner != caller.id() || caller.role() != Role::owner) return unknown_model();
+                                   std::optional<VersionNumber> version,
+                                   std::optional<Right> right) const {
   if (version.has_value()) {
+    // Rights come first, so that a model that is not for him costs as long as none at all.
+    if (!may(caller, VersionRef{model, *version}, right)) return unknown_model();
     auto record = parts_.vault.find(VersionRef{model, *version});
     if (!record.has_value()) return unknown_model();
     return std::move(*record);
   }
-  auto newest = parts_.vault.newest(model);
+  // Number 0 is no version: what is allowed there is allowed for all.
+  if (may(caller, VersionRef{model, VersionNumber{0}}, right)) {
+    auto newest = parts_.vault.newest(model);
+    if (!newest.has_value()) return unknown_model();
+    return std::move(*newest);
+  }
+  std::optional<VersionRecord> newest;
+  for (const Grant& grant : parts_.grants.to_principal(caller.id())) {
+    if (grant.model != model || !grant.version || (right && !grant.rights.has(*right))) continue;
+    auto record = parts_.vault.find(VersionRef{model, *grant.version});
+    if (record && (!newest || newest->ref < record->ref)) newest = std::move(record);
+  }
   if (!newest.has_value()) return unknown_model();
   return std::move(*newest);
 }
 
+std::string Models::name_for(const Caller& caller, const ModelId& model) {
+  return model.owner == caller.id() ? model.name : model.owner.value + "." + model.name;
+}
+
+bool Models::owns(const Caller& caller, const ModelId& model) const {
+  return model.owner == caller.id() && caller.role() == Role::owner;
+}
+
+bool Models::may(const Caller& caller, const VersionRef& ref, std::optional<Right> right) const {
+  if (owns(caller, ref.model)) return true;
+  const Rights rights = parts_.grants.rights_of(caller.id(), ref);
+  return right ? rights.has(*right) : !rights.empty();
+}
+
 std::vector<VersionRecord> Models::list(const Caller& caller) const {
-  if (caller.role() != Role::owner) return {};
   auto records = parts_.vault.versions();
-  std::erase_if(records,
-                [&](const VersionRecord& each) { return each.ref.model.owner != caller.id(); });
+  std::erase_if(records, [&](const VersionRecord& each) {
+    return !may(caller, each.ref, std::nullopt);
+  });
   return records;
 }
 
 Result<VersionRecord> Models::find_served(const Caller& caller, const ModelId& model,
-                                          std::optional<VersionNumber> version) const {
+                                          std::optional<VersionNumber> version,
+                                          std::optional<Right> right) const {
   const auto options = options_of(model);
-  if (std::holds_alternative<AllVersions>(options->policy)) return find(caller, model, version);
+  if (std::holds_alternative<AllVersions>(options->policy)) {
+    return find(caller, model, version, right);
+  }
   // Who may not know the model learns nothing of its policy.
-  CLOISTER_TRY(find(caller, model, version));
+  CLOISTER_TRY(find(caller, model, version, right));
   const auto served = served_versions_of(model);
   if (!version && !served.empty()) version = served.back();
   if (!version || std::find(served.begin(), served.end(), *version) == served.end()) {
     return Error{Code::not_found, "models.policy",
                  Detail("this version is stored, but the version policy does not serve it")};
   }
-  return find(caller, model, version);
+  return find(caller, model, version, right);
 }
 
-std::vector<VersionNumber> Models::versions_of(const ModelId& model) const {
-  return stored_.versions_of(model);
+std::vector<VersionNumber> Models::versions_of(const Caller& caller, const ModelId& model) const {
+  auto versions = stored_.versions_of(model);
+  std::erase_if(versions, [&](VersionNumber each) {
+    return !may(caller, VersionRef{model, each}, std::nullopt);
+  });
+  return versions;
 }
 
 std::vector<VersionNumber> Models::served_versions_of(const ModelId& model) const {
@@ -84,7 +117,7 @@ std::shared_ptr<const ModelOptions> Models::options_of(const ModelId& model) con
 
 Status Models::set_options(const Caller& caller, const VersionRecord& newest,
                            const ModelOptions& options) {
-  if (newest.ref.model.owner != caller.id()) {
+  if (!owns(caller, newest.ref.model)) {
     return Error{Code::denied, "models.options", Detail("only its owner configures a model")};
   }
   if (options.batch_max > 0 && !can_batch(newest.signature)) {
@@ -97,12 +130,12 @@ Status Models::set_options(const Caller& caller, const VersionRecord& newest,
 
 Result<VersionStatistics> Models::statistics_of(const Caller& caller,
                                                 const VersionRef& ref) const {
-  if (ref.model.owner != caller.id()) return unknown_model();
+  if (!owns(caller, ref.model)) return unknown_model();
   return parts_.statistics.of(ref);
 }
 
 Status Models::may_upload(const Caller& caller, const VersionRef& ref, std::uint64_t size) const {
-  if (caller.role() != Role::owner || ref.model.owner != caller.id()) {
+  if (!owns(caller, ref.model)) {
     return Error{Code::denied, "models.upload", Detail("only an owner stores models, his own")};
   }
   if (ref.version.value < 1 || ref.version.value > kVersionNumberMax) {
@@ -272,7 +305,7 @@ bool Models::is_resident(const VersionRef& ref) const {
 }
 
 Result<Erasure> Models::erase(const Caller& caller, const VersionRecord& record) {
-  if (record.ref.model.owner != caller.id()) {
+  if (!owns(caller, record.ref.model)) {
     return Error{Code::denied, "models.erase", Detail("only its owner erases a model")};
   }
   const SteadyTime since = parts_.clock.steady();
@@ -281,6 +314,7 @@ Result<Erasure> Models::erase(const Caller& caller, const VersionRecord& record)
   parts_.statistics.forget(record.ref);
   if (stored_.versions_of(record.ref.model).empty()) {
     CLOISTER_TRY(parts_.options.forget(record.ref.model));
+    CLOISTER_TRY(parts_.grants.forget_model(record.ref.model));
   }
   report(record.ref, ModelChange::erased, record.stored_bytes, since);
   CLOISTER_TRY(unload(caller, record));

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/grants.h"
 #include "access/principals.h"
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -71,24 +72,30 @@ class Models {
     EventSink& events;
     OptionsBook& options;
     Statistics& statistics;
+    Grants& grants;
   };
   Models(Parts parts, ModelsSettings settings);
 
   /// The model that `name` means to `caller`: `m` is his own, `owner.m` one granted to him.
   /// Says nothing about existence. Fails: `not_found` where `name` can name no model.
   Result<ModelId> resolve(const Caller& caller, std::string_view name) const;
-  /// The named version, or the newest. Fails: `not_found`, also where `caller` may not know of it.
+  /// How `caller` calls a model: by its name if it is his, else by owner and name.
+  static std::string name_for(const Caller& caller, const ModelId& model);
+  /// The named version, or the newest of those for which `caller` has `right`; where no right is
+  /// named, any will do. Fails: `not_found`, also where he may not know of it.
   Result<VersionRecord> find(const Caller& caller, const ModelId& model,
-                             std::optional<VersionNumber> version) const;
-  /// The same, for running: of those versions only that the owner's policy serves.
+                             std::optional<VersionNumber> version,
+                             std::optional<Right> right) const;
+  /// The same, of those versions only that the owner's policy serves.
   Result<VersionRecord> find_served(const Caller& caller, const ModelId& model,
-                                    std::optional<VersionNumber> version) const;
+                                    std::optional<VersionNumber> version,
+                                    std::optional<Right> right) const;
   /// What `caller` may see, in order of reference.
   std::vector<VersionRecord> list(const Caller& caller) const;
 
-  /// The numbers of a model's versions, rising; `find` has said that the caller may know them.
-  std::vector<VersionNumber> versions_of(const ModelId& model) const;
-  /// Those of them that the owner's policy serves.
+  /// The numbers of a model's versions that `caller` may know of, rising.
+  std::vector<VersionNumber> versions_of(const Caller& caller, const ModelId& model) const;
+  /// Of all versions, those that the owner's policy serves.
   std::vector<VersionNumber> served_versions_of(const ModelId& model) const;
   /// Versions stored, of all owners together.
   std::size_t stored_versions() const { return stored_.size(); }
@@ -131,6 +138,8 @@ class Models {
   Result<Erasure> erase(const Caller& caller, const VersionRecord& record);
 
  private:
+  bool owns(const Caller& caller, const ModelId& model) const;
+  bool may(const Caller& caller, const VersionRef& ref, std::optional<Right> right) const;
   /// Loads and perhaps runs it once: why it is refused, or nothing.
   Result<std::vector<Finding>> try_out(const StagedVersion& staged) const;
   Result<UploadOutcome> compare_with_stored(const VersionRecord& stored,

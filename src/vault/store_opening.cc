@@ -166,6 +166,7 @@ Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretB
     return explained(Code::invalid, "vault.store.anchor",
                      "the store was made with another rollback anchor than is configured");
   }
+  store.id = identity.id;
   store.keys = std::make_unique<StoreKeys>(*store.aeads, std::move(identity.store_key));
   CLOISTER_ASSIGN(const SecretBytes anchor_key, store.keys->anchor_key());
   CLOISTER_TRY(parts.anchor.bind(anchor_key, false, AnchorSecret()));

@@ -10,6 +10,7 @@ namespace cloister {
 
 /// A store that is locked, authenticated and swept.
 struct OpenedStore {
+  StoreId id{};
   std::unique_ptr<File> lock;
   std::unique_ptr<AeadMaker> aeads;
   std::unique_ptr<StoreKeys> keys;

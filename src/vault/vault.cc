@@ -13,6 +13,8 @@
 namespace cloister {
 namespace {
 
+const std::string kLogRecord = "log.";
+
 /// One entropy source for several threads.
 class SharedEntropy final : public Entropy {
  public:
@@ -219,6 +221,21 @@ class SealedVault final : public Vault {
     change.record_content = copy_of(content);
     CLOISTER_TRY(write(change, false));
     return anchor_result_;
+  }
+
+  Result<std::unique_ptr<SealedLog>> open_log(const std::string& name) override {
+    if (!is_name(name)) return Error{Code::invalid, "vault.log.name"};
+    std::optional<LogPosition> anchored;
+    if (const ByteVector position = record(kLogRecord + name); !position.empty()) {
+      CLOISTER_ASSIGN(anchored, decode_position(position));
+    }
+    CLOISTER_ASSIGN(SecretBytes key, store_.keys->log_key());
+    return SealedLog::open(
+        {parts_.files, *entropy_, *store_.aeads, std::move(key), store_.id, name}, anchored);
+  }
+
+  Status anchor_log(const std::string& name, const LogPosition& position) override {
+    return put_record(kLogRecord + name, encode_position(position));
   }
 
   std::uint64_t epoch() const noexcept override { return epoch_.load(); }

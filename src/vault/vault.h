@@ -18,6 +18,7 @@
 #include "secret/private_memory.h"
 #include "secret/secret_bytes.h"
 #include "vault/anchor.h"
+#include "vault/log/sealed_log.h"
 
 namespace cloister {
 
@@ -93,6 +94,12 @@ class Vault {
   /// A small sealed record of another part (access keeps its principals here); at most 4 MiB.
   virtual ByteVector record(const std::string& name) const = 0;
   virtual Status put_record(const std::string& name, Bytes content) = 0;
+
+  /// A log beside the catalogue, for one user at a time. What `anchor_log` said last must be in it.
+  /// Fails: as SealedLog::open; `invalid` for a name that is none.
+  virtual Result<std::unique_ptr<SealedLog>> open_log(const std::string& name) = 0;
+  /// Puts how far a log has come into the catalogue, so that it can no longer be shortened below.
+  virtual Status anchor_log(const std::string& name, const LogPosition& position) = 0;
 
   /// Rises with every catalogue change; held against the anchor.
   virtual std::uint64_t epoch() const noexcept = 0;

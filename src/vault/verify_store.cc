@@ -14,7 +14,8 @@ Status verify(Files& files, const SegmentWork& work, const VersionEntry& entry) 
 }
 
 Status list_unknown(Files& files, const Catalogue& catalogue, std::vector<std::string>& unknown) {
-  constexpr std::string_view kOurs[] = {"lock", "store", "catalogue", "staging", "versions"};
+  constexpr std::string_view kOurs[] = {"lock",    "store",   "catalogue",
+                                       "staging", "versions", "log"};
   CLOISTER_ASSIGN(const auto known, catalogue.files());
   CLOISTER_ASSIGN(const auto entries, files.list(""));
   for (const FolderEntry& entry : entries) {

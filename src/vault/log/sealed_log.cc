@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/byte_writer.h"
+#include "vault/format.h"
+#include "vault/store_keys.h"
 
 namespace cloister {
 namespace {

@@ -1,17 +1,23 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/entropy.h"
 #include "base/files.h"
 #include "base/result.h"
-#include "vault/store_keys.h"
+#include "crypto/sha256.h"
+#include "secret/secret_bytes.h"
 
 namespace cloister {
+
+class AeadMaker;
+using StoreId = std::array<std::byte, 16>;  // as in vault/format.h
 
 inline constexpr std::size_t kLogEntryBytesMax = 32U << 20;
 inline constexpr std::uint64_t kLogFileBytesMax = 64U << 20;
@@ -37,7 +43,7 @@ class SealedLog {
     Files& files;
     Entropy& entropy;
     const AeadMaker& aeads;
-    const SecretBytes& key;  ///< 32 bytes: StoreKeys::log_key()
+    SecretBytes key;    ///< 32 bytes: StoreKeys::log_key()
     StoreId store;
     std::string name;        ///< the log's folder below `log/`, is_name()
   };

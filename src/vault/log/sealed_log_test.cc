@@ -7,6 +7,7 @@
 
 #include "support/fake_entropy.h"
 #include "support/faulty_files.h"
+#include "vault/store_keys.h"
 
 namespace cloister {
 namespace {
@@ -19,7 +20,7 @@ class SealedLogTest : public testing::Test {
                                           unsigned char store = 1) {
     StoreId id{};
     id.fill(static_cast<std::byte>(store));
-    return SealedLog::open({files_, entropy_, *aeads_, key_, id, "usage"}, anchored);
+    return SealedLog::open({files_, entropy_, *aeads_, key(), id, "usage"}, anchored);
   }
   std::vector<std::string> reopened(const std::optional<LogPosition>& anchored = {}) {
     std::vector<std::string> texts;
@@ -37,10 +38,11 @@ class SealedLogTest : public testing::Test {
     return log;
   }
 
+  static SecretBytes key() { return SecretBytes(ByteVector(32, std::byte{5})); }
+
   FaultyFiles files_;
   CountingEntropy entropy_;
   const std::unique_ptr<AeadMaker> aeads_ = make_aeads_openssl();
-  const SecretBytes key_ = SecretBytes(ByteVector(32, std::byte{5}));
 };
 
 using Texts = std::vector<std::string>;
@@ -120,9 +122,9 @@ struct Story {
 };
 
 Story tell(FaultyFiles& files, CountingEntropy& entropy, const AeadMaker& aeads,
-           const SecretBytes& key) {
+           SecretBytes key) {
   Story story;
-  auto opened = SealedLog::open({files, entropy, aeads, key, StoreId{}, "usage"}, {});
+  auto opened = SealedLog::open({files, entropy, aeads, std::move(key), StoreId{}, "usage"}, {});
   if (!opened.ok()) return story;
   SealedLog& log = *opened.value();
   const auto write = [&](const std::string& text, bool first) {
@@ -146,7 +148,7 @@ Story tell(FaultyFiles& files, CountingEntropy& entropy, const AeadMaker& aeads,
 TEST_F(SealedLogTest, KeepsWhatWasAcknowledgedWhateverCallFailsOrIsTheLast) {
   const std::uint64_t calls = [&] {
     FaultyFiles files;
-    tell(files, entropy_, *aeads_, key_);
+    tell(files, entropy_, *aeads_, key());
     return files.calls();
   }();
   ASSERT_GT(calls, 20U);
@@ -158,9 +160,9 @@ TEST_F(SealedLogTest, KeepsWhatWasAcknowledgedWhateverCallFailsOrIsTheLast) {
             Survival::half_of_each_file}) {
         FaultyFiles files;
         files.arm(call, fault);
-        const Story story = tell(files, entropy_, *aeads_, key_);
+        const Story story = tell(files, entropy_, *aeads_, key());
         files.lose_power(survival);
-        auto log = SealedLog::open({files, entropy_, *aeads_, key_, StoreId{}, "usage"},
+        auto log = SealedLog::open({files, entropy_, *aeads_, key(), StoreId{}, "usage"},
                                    story.anchored);
         ASSERT_TRUE(log.ok()) << call;
         Texts found;

@@ -1,0 +1,273 @@
+// Principals, grants and usage: who may do what, and who did how much.
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <utility>
+
+#include "api/api_handler.h"
+#include "api/exchange.h"
+#include "encoding/json.h"
+#include "encoding/json_writer.h"
+
+namespace cloister {
+namespace {
+
+constexpr std::size_t kRightsMax = 3;
+constexpr std::chrono::hours kTokenLifeDefault{24 * 30};
+
+Error no_principal() {
+  return Error{Code::not_found, "api.principal", Detail("no such principal")};
+}
+
+Error bad_grant() {
+  return Error{Code::invalid, "api.grant",
+               Detail("expected {\"principal\": NAME, \"rights\": [\"infer\" | \"metadata\" | "
+                      "\"manage\"], \"version\": NUMBER, \"expires_in\": SECONDS}, the last two "
+                      "as needed")};
+}
+
+/// `{"expires_in": seconds}`, or nothing for the default.
+Result<std::chrono::seconds> token_life(Bytes body) {
+  if (body.empty()) return std::chrono::seconds(kTokenLifeDefault);
+  CLOISTER_ASSIGN(const JsonValue root, parse_json(text_of(body)));
+  const JsonValue* life = root.find("expires_in");
+  const bool good = root.is_object() && root.members().size() == (life == nullptr ? 0U : 1U);
+  if (!good || (life != nullptr && !life->unsigned_integer())) {
+    return Error{Code::invalid, "api.token_life",
+                 Detail("expected {\"expires_in\": seconds} or nothing")};
+  }
+  if (life == nullptr) return std::chrono::seconds(kTokenLifeDefault);
+  const auto most = static_cast<std::uint64_t>(std::chrono::seconds(kTokenLifeMax).count());
+  return std::chrono::seconds(std::min(*life->unsigned_integer(), most + 1));
+}
+
+/// Whether `object` is one and has no member but those named.
+bool has_only(const JsonValue& object, std::initializer_list<std::string_view> names) {
+  return object.is_object() &&
+         std::ranges::all_of(object.members(), [&](const JsonMember& member) {
+           return std::ranges::find(names, member.key) != names.end();
+         });
+}
+
+Result<Rights> rights_in(const JsonValue& grant) {
+  const JsonValue* list = grant.find("rights");
+  if (list == nullptr || !list->is_array() || list->items().size() > kRightsMax) return bad_grant();
+  Rights rights;
+  for (const JsonValue& each : list->items()) {
+    const auto right = each.text() ? right_named(*each.text()) : std::nullopt;
+    if (!right) return bad_grant();
+    rights.add(*right);
+  }
+  return rights;
+}
+
+Result<Grant> read_grant(Bytes body, const ModelId& model, UtcSeconds now) {
+  CLOISTER_ASSIGN(const JsonValue root, parse_json(text_of(body)));
+  if (!has_only(root, {"principal", "rights", "version", "expires_in"})) return bad_grant();
+  const JsonValue* principal = root.find("principal");
+  if (principal == nullptr || !principal->text()) return bad_grant();
+  Grant grant{model, {}, PrincipalId{std::string(*principal->text())}, {}, {}};
+  CLOISTER_ASSIGN(grant.rights, rights_in(root));
+  if (const JsonValue* version = root.find("version"); version != nullptr) {
+    const auto number = version->unsigned_integer();
+    if (!number || *number < 1 || *number > kVersionNumberMax) return bad_grant();
+    grant.version = VersionNumber{*number};
+  }
+  if (const JsonValue* life = root.find("expires_in"); life != nullptr) {
+    const auto seconds = life->unsigned_integer();
+    const auto most = static_cast<std::uint64_t>(std::chrono::seconds(kTokenLifeMax).count());
+    if (!seconds || *seconds < 1 || *seconds > 10 * most) return bad_grant();
+    grant.expires = now + std::chrono::seconds(*seconds);
+  }
+  return grant;
+}
+
+void write_grant(JsonWriter& out, const Grant& grant) {
+  out.begin_object().key("principal").text(grant.to.value).key("rights").begin_array();
+  for (const Right each : {Right::infer, Right::metadata, Right::manage}) {
+    if (grant.rights.has(each)) out.text(name_of(each));
+  }
+  out.end_array();
+  if (grant.version) out.key("version").text(std::to_string(grant.version->value));
+  if (grant.expires) out.key("expires_at").integer(grant.expires->time_since_epoch().count());
+  out.end_object();
+}
+
+std::string grants_json(const std::vector<Grant>& grants) {
+  std::string json;
+  JsonWriter out(json);
+  out.begin_array();
+  for (const Grant& each : grants) write_grant(out, each);
+  out.end_array();
+  return json;
+}
+
+std::string day_text(std::chrono::sys_days day) {
+  const std::chrono::year_month_day date(day);
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "%04d-%02u-%02u", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+  return text.data();
+}
+
+void write_usage(JsonWriter& out, const Caller& caller, const std::vector<UsageRow>& rows) {
+  out.begin_array();
+  for (const UsageRow& row : rows) {
+    out.begin_object().key("model").text(Models::name_for(caller, row.version.model));
+    out.key("version").text(std::to_string(row.version.version.value));
+    out.key("principal").text(row.principal.value).key("day").text(day_text(row.day));
+    out.key("requests").unsigned_integer(row.amount.requests);
+    out.key("compute_ms").unsigned_integer(row.amount.compute_us / 1000);
+    out.key("bytes_in").unsigned_integer(row.amount.bytes_in);
+    out.key("bytes_out").unsigned_integer(row.amount.bytes_out).end_object();
+  }
+  out.end_array();
+}
+
+/// `?principal=NAME[&version=NUMBER]`.
+struct GrantName {
+  PrincipalId principal;
+  std::optional<VersionNumber> version;
+};
+Result<GrantName> named_grant(std::string_view query) {
+  CLOISTER_ASSIGN(const auto principals, query_values(query, "principal"));
+  CLOISTER_ASSIGN(const auto versions, query_values(query, "version"));
+  const Error wrong{Code::invalid, "api.grant_name",
+                    Detail("expected ?principal=NAME and, for one version, &version=NUMBER")};
+  if (principals.size() != 1 || versions.size() > 1) return wrong;
+  GrantName name{PrincipalId{principals.front()}, {}};
+  if (versions.empty()) return name;
+  const std::string& text = versions.front();
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 1) return wrong;
+  name.version = VersionNumber{number};
+  return name;
+}
+
+}  // namespace
+
+HttpResponse ApiHandler::list_principals(Exchange& exchange) {
+  std::string json;
+  JsonWriter out(json);
+  out.begin_array();
+  for (const CreatedPrincipal& each : parts_.principals.created_by(*exchange.caller)) {
+    out.begin_object().key("principal").text(each.id.value).key("role").text(name_of(each.role));
+    out.key("tokens").unsigned_integer(each.tokens).end_object();
+  }
+  out.end_array();
+  return json_response(200, std::move(json));
+}
+
+HttpResponse ApiHandler::create_principal(Exchange& exchange) {
+  const auto root = parse_json(text_of(exchange.body.bytes()));
+  if (!root.ok()) return ErrorResponse::of(root.error());
+  const JsonValue* name = root.value().find("name");
+  const JsonValue* role_text = root.value().find("role");
+  const bool texts = name != nullptr && name->text() && role_text != nullptr && role_text->text();
+  const auto role = texts ? role_named(*role_text->text()) : std::nullopt;
+  if (!role || !has_only(root.value(), {"name", "role"})) {
+    return ErrorResponse::plain(
+        400, "invalid",
+        R"(expected {"name": NAME, "role": "caller" | "owner" | "operator"})");
+  }
+  const auto created = parts_.principals.create(*exchange.caller, *name->text(), *role);
+  if (!created.ok()) return ErrorResponse::of(created.error());
+  std::string json;
+  JsonWriter(json)
+      .begin_object()
+      .key("principal")
+      .text(created.value().value)
+      .key("role")
+      .text(name_of(*role))
+      .end_object();
+  return json_response(201, std::move(json));
+}
+
+HttpResponse ApiHandler::remove_principal(Exchange& exchange) {
+  const Status removed =
+      parts_.principals.remove(*exchange.caller, PrincipalId{exchange.route.name});
+  return removed.ok() ? json_response(200, "{}") : ErrorResponse::of(removed.error());
+}
+
+/// The model whose grants the caller may see and change: his own, and there.
+Result<ModelId> ApiHandler::own_model(const Exchange& exchange) const {
+  CLOISTER_ASSIGN(const ModelId model,
+                  parts_.models.resolve(*exchange.caller, exchange.route.name));
+  CLOISTER_TRY(parts_.models.find(*exchange.caller, model, std::nullopt, std::nullopt));
+  if (model.owner != exchange.caller->id()) {
+    return Error{Code::denied, "api.grants", Detail("only its owner grants a model")};
+  }
+  return model;
+}
+
+HttpResponse ApiHandler::list_grants(Exchange& exchange) {
+  const auto model = own_model(exchange);
+  if (!model.ok()) return ErrorResponse::of(model.error());
+  return json_response(200, grants_json(parts_.grants.on_model(model.value())));
+}
+
+HttpResponse ApiHandler::give_grant(Exchange& exchange) {
+  const auto model = own_model(exchange);
+  if (!model.ok()) return ErrorResponse::of(model.error());
+  const auto grant = read_grant(exchange.body.bytes(), model.value(), parts_.clock.utc());
+  if (!grant.ok()) return ErrorResponse::of(grant.error());
+  // Whether the principal exists is not said: an owner may know names that he did not create.
+  const Status given = parts_.grants.give(grant.value());
+  if (!given.ok()) return ErrorResponse::of(given.error());
+  return json_response(200, grants_json(parts_.grants.on_model(model.value())));
+}
+
+HttpResponse ApiHandler::take_back_grant(Exchange& exchange) {
+  const auto model = own_model(exchange);
+  if (!model.ok()) return ErrorResponse::of(model.error());
+  const auto name = named_grant(exchange.head.query);
+  if (!name.ok()) return ErrorResponse::of(name.error());
+  const Status taken =
+      parts_.grants.take_back(model.value(), name.value().version, name.value().principal);
+  if (!taken.ok()) return ErrorResponse::of(taken.error());
+  return json_response(200, grants_json(parts_.grants.on_model(model.value())));
+}
+
+HttpResponse ApiHandler::usage(Exchange& exchange) {
+  const Caller& caller = *exchange.caller;
+  std::string json;
+  JsonWriter out(json);
+  out.begin_object().key("of_my_models");
+  write_usage(out, caller, parts_.usage.of_owner(caller.id()));
+  out.key("by_me");
+  write_usage(out, caller, parts_.usage.of_principal(caller.id()));
+  out.key("complete").boolean(!parts_.usage.overflowed()).end_object();
+  HttpResponse response = json_response(200, std::move(json));
+  response.headers.push_back({"cache-control", "no-store"});
+  return response;
+}
+
+HttpResponse ApiHandler::tokens(Exchange& exchange) {
+  const PrincipalId principal{exchange.route.name};
+  if (!parts_.principals.may_manage(*exchange.caller, principal)) {
+    return ErrorResponse::of(no_principal());
+  }
+  if (exchange.route.kind == RouteKind::revoke_tokens) {
+    const Status revoked = parts_.principals.revoke_tokens(principal);
+    return revoked.ok() ? json_response(200, "{}") : ErrorResponse::of(revoked.error());
+  }
+  const auto life = token_life(exchange.body.bytes());
+  if (!life.ok()) return ErrorResponse::of(life.error());
+  const auto minted = parts_.principals.mint(principal, life.value());
+  if (!minted.ok()) return ErrorResponse::of(minted.error());
+  std::string json;
+  JsonWriter(json)
+      .begin_object()
+      .key("token")
+      .text(minted.value().show_once())
+      .key("expires_at")
+      .integer(minted.value().expires().time_since_epoch().count())
+      .end_object();
+  HttpResponse response = json_response(201, std::move(json));
+  response.headers.push_back({"cache-control", "no-store"});
+  return response;
+}
+
+}  // namespace cloister
