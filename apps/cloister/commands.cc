@@ -6,47 +6,15 @@
 #include "encoding/base64.h"
 #include "encoding/json.h"
 #include "local_files.h"
+#include "request.h"
 
 namespace cloister {
 namespace {
-
-constexpr JsonLimits kAnswerLimits{.bytes_max = 64U << 20, .values_max = 1U << 20};
-
-std::string text_member(const JsonValue& object, std::string_view name) {
-  const JsonValue* member = object.find(name);
-  return member == nullptr ? std::string() : printable(member->text().value_or(""));
-}
-
-/// A number, or a text that is one.
-std::string number_member(const JsonValue& object, std::string_view name) {
-  const JsonValue* member = object.find(name);
-  if (member == nullptr) return "";
-  return member->is_text() ? printable(*member->text()) : std::string(member->raw());
-}
 
 std::string model_target(const Options& options) {
   std::string target = "/v2/models/" + percent_encoded(options.model);
   if (!options.version.empty()) target += "/versions/" + percent_encoded(options.version);
   return target;
-}
-
-/// Sends one request and hands a good answer to `print`.
-template <class Print>
-Outcome ask(const Options& options, Tools& tools, ClientRequest request, const std::string& body,
-            Print&& print) {
-  ServerAccess access = open_server(options, tools, TokenUse::required);
-  if (!access.session) return access.outcome;
-  const auto response = access.session->send(std::move(request), {bytes_of(body), nullptr, {}});
-  if (!response.ok()) return ConsoleReport::failed(response.error());
-  if (response.value().status >= 300) return refused_by_server(response.value(), options.json);
-  if (options.json) {
-    print_line(response.value().body);
-    return Outcome::done;
-  }
-  const auto parsed = parse_json(response.value().body, kAnswerLimits);
-  if (!parsed.ok()) return ConsoleReport::failed(parsed.error());
-  print(parsed.value());
-  return Outcome::done;
 }
 
 Outcome attest(const Options& options, Tools& tools) {
@@ -148,34 +116,6 @@ Outcome erase(const Options& options, Tools& tools) {
              });
 }
 
-Outcome new_token(const Options& options, Tools& tools) {
-  ServerAccess access = open_server(options, tools, TokenUse::required);
-  if (!access.session) return access.outcome;
-  const std::string target = "/v2/principals/" + percent_encoded(options.principal) + "/tokens";
-  const std::string body = "{\"expires_in\":" + std::to_string(options.days * 86400ULL) + "}";
-  const auto response = access.session->send(
-      {"POST", target, {{"content-type", "application/json"}}}, {bytes_of(body), nullptr, {}});
-  if (!response.ok()) return ConsoleReport::failed(response.error());
-  if (response.value().status >= 300) return refused_by_server(response.value(), options.json);
-  const auto answer = parse_json(response.value().body);
-  if (!answer.ok()) return ConsoleReport::failed(answer.error());
-  const std::string token = text_member(answer.value(), "token");
-  if (options.output.empty()) {
-    print_line(options.json ? response.value().body : token);
-    return Outcome::done;
-  }
-  const Status written = write_local_file(options.output, bytes_of(token), tools.entropy);
-  if (!written.ok()) return ConsoleReport::failed(written.error());
-  return Outcome::done;
-}
-
-Outcome revoke_tokens(const Options& options, Tools& tools) {
-  const std::string target = "/v2/principals/" + percent_encoded(options.principal) + "/tokens";
-  return ask(options, tools, {"DELETE", target, {}}, "", [&](const JsonValue&) {
-    print_line("revoked all tokens of " + printable(options.principal));
-  });
-}
-
 }  // namespace
 
 Outcome run_command(const Options& options, Tools& tools) {
@@ -188,8 +128,15 @@ Outcome run_command(const Options& options, Tools& tools) {
     case Command::load: return change_residency(options, tools, "load");
     case Command::unload: return change_residency(options, tools, "unload");
     case Command::erase: return erase(options, tools);
-    case Command::new_token: return new_token(options, tools);
-    case Command::revoke_tokens: return revoke_tokens(options, tools);
+    case Command::new_token:
+    case Command::revoke_tokens:
+    case Command::principals:
+    case Command::add_principal:
+    case Command::remove_principal:
+    case Command::grants:
+    case Command::give_grant:
+    case Command::take_back_grant:
+    case Command::usage: return run_access(options, tools);
     case Command::proxy: return run_proxy(options, tools);
     case Command::new_policy: print_text(policy_template()); return Outcome::done;
   }

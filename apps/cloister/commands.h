@@ -9,6 +9,9 @@ namespace cloister {
 /// Does what the options say.
 Outcome run_command(const Options& options, Tools& tools);
 
+/// The commands about principals, tokens, grants and usage.
+Outcome run_access(const Options& options, Tools& tools);
+
 /// The command `infer`.
 Outcome run_infer(const Options& options, Tools& tools);
 

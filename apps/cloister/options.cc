@@ -73,6 +73,11 @@ class Commands {
     erase->add_option("MODEL", options_.model, "Its name")->required();
     erase->add_option("VERSION", options_.version, "Its number, never used again")->required();
     add_token();
+    add_principals();
+    add_grants();
+    CLI::App* usage = add(app_, "usage", "Who used your models, and what you used",
+                          Command::usage);
+    usage->add_flag("--csv", options_.csv, "Print comma-separated values");
     add_proxy();
     CLI::App* policy = app_.add_subcommand("policy", "Make a policy file");
     policy->fallthrough();
@@ -139,6 +144,45 @@ class Commands {
         ->type_name("FILE");
     add(*token, "revoke", "Revoke all tokens of a principal", Command::revoke_tokens)
         ->add_option("PRINCIPAL", options_.principal, "Whose tokens")
+        ->required();
+  }
+
+  void add_principals() {
+    CLI::App* principal = app_.add_subcommand("principal", "Whom you let in: list, add, remove");
+    principal->fallthrough();
+    principal->require_subcommand(1);
+    add(*principal, "list", "List those whom you created", Command::principals);
+    CLI::App* create = add(*principal, "add", "Create one and print his id",
+                           Command::add_principal);
+    create->add_option("NAME", options_.principal, "What his id begins with")->required();
+    create->add_option("--role", options_.role, "caller, owner or operator")
+        ->check(CLI::IsMember({"caller", "owner", "operator"}))
+        ->capture_default_str();
+    create->footer("Then give him a token: cloister token new ID --output FILE");
+    add(*principal, "remove", "Forget one and his tokens", Command::remove_principal)
+        ->add_option("ID", options_.principal, "His id")
+        ->required();
+  }
+
+  void add_grants() {
+    CLI::App* grant = add(app_, "grant", "Let somebody use a model of yours", Command::give_grant);
+    grant->add_option("MODEL", options_.model, "Its name")->required();
+    grant->add_option("PRINCIPAL", options_.principal, "His id")->required();
+    grant->add_option("--rights", options_.rights, "infer, metadata, manage")
+        ->required()
+        ->delimiter(',')
+        ->check(CLI::IsMember({"infer", "metadata", "manage"}));
+    grant->add_option("--for-version", options_.granted_version, "This version alone");
+    grant->add_option("--days", options_.granted_days, "For so long (otherwise until taken back)")
+        ->check(CLI::Range(1U, 3650U));
+    grant->footer("He calls it OWNER.MODEL, OWNER being your id.\n"
+                  "Example: cloister grant --server URL digits bank-k3v9qa2m --rights infer");
+    CLI::App* take = add(app_, "ungrant", "Take a grant back, at once", Command::take_back_grant);
+    take->add_option("MODEL", options_.model, "Its name")->required();
+    take->add_option("PRINCIPAL", options_.principal, "His id")->required();
+    take->add_option("--for-version", options_.granted_version, "The grant of this version");
+    add(app_, "grants", "List the grants of a model of yours", Command::grants)
+        ->add_option("MODEL", options_.model, "Its name")
         ->required();
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
@@ -10,7 +11,7 @@ namespace cloister {
 
 enum class Command {
   attest, upload, models, infer, load, unload, erase, new_token, revoke_tokens, new_policy,
-  proxy
+  proxy, principals, add_principal, remove_principal, grants, give_grant, take_back_grant, usage
 };
 
 /// What the person asked for. Names and paths as given, unchecked.
@@ -31,6 +32,11 @@ struct Options {
   std::string model_sha256;
   std::string principal;
   unsigned days = 30;
+  std::string role = "caller";             ///< principal add
+  std::vector<std::string> rights;         ///< grant
+  std::uint64_t granted_version = 0;       ///< grant, ungrant: 0 for all
+  unsigned granted_days = 0;               ///< grant: 0 for ever
+  bool csv = false;                        ///< usage
   std::string evidence;        ///< attest: recorded evidence, a file or a folder
   std::string at, nonce;       ///< attest: judge at this time; what a TPM quote should hold
   bool print_pin = false;      ///< attest: print the pin alone

@@ -4,8 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "access/grants.h"
-#include "access/principals.h"
+#include "access_tables.h"
 #include "api/api_handler.h"
 #include "base/posix/posix_clock.h"
 #include "base/posix/posix_entropy.h"
@@ -25,7 +24,6 @@
 #include "serving/batcher.h"
 #include "serving/models.h"
 #include "start_checks.h"
-#include "usage_book.h"
 #include "vault/vault.h"
 
 namespace cloister {
@@ -35,18 +33,6 @@ constexpr std::string_view kDevOwner = "owner";
 constexpr std::chrono::hours kDevTokenLife{24 * 30};
 constexpr std::chrono::milliseconds kDrain{20'000};
 constexpr std::chrono::seconds kRenewalRetry{60};
-
-/// Keeps a small table in the sealed catalogue.
-class VaultRecord final : public RecordStore {
- public:
-  VaultRecord(Vault& vault, std::string name) : vault_(vault), name_(std::move(name)) {}
-  ByteVector load() const override { return vault_.record(name_); }
-  Status save(Bytes content) override { return vault_.put_record(name_, content); }
-
- private:
-  Vault& vault_;
-  std::string name_;
-};
 
 Models::Parts models_parts(Vault& vault, Residency& residency, Engine& engine,
                            const GraphAdmission& admission, const Clock& clock, EventSink& events,
@@ -269,11 +255,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const OpenedStore store,
                   open_store(options, config, software, {entropy, clock, anchor}));
   Vault* const vault = store.vault.get();
-  VaultRecord principal_store(*vault, "principals");
-  VaultRecord grants_store(*vault, "grants");
-  CLOISTER_ASSIGN(const auto principals, Principals::open(principal_store, entropy, clock));
-  CLOISTER_ASSIGN(const auto grants, Grants::open(grants_store, clock));
-  CLOISTER_ASSIGN(const auto usage, UsageBook::open(*vault, clock));
+  CLOISTER_ASSIGN(const AccessTables access, open_access_tables(*vault, entropy, clock));
 
   CLOISTER_ASSIGN(const TlsKey tls, TlsKey::make());
   const ServerFacts facts = server_facts(config, software, choice.sandbox);
@@ -285,18 +267,18 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const auto options_book, OptionsBook::open(*vault));
   Statistics statistics;
   Models models(models_parts(*vault, residency, *choice.engine, admission, clock, events,
-                             *options_book, statistics, *grants),
+                             *options_book, statistics, *access.grants),
                 models_settings(config));
-  CLOISTER_TRY(make_first_owner(options, config, *principals));
+  CLOISTER_TRY(make_first_owner(options, config, *access.principals));
   CLOISTER_TRY(preload_models(config, residency, clock));
 
   RequestCounters counters;
   Queues queues(config);
   Batcher batcher({run_model_of(models), statistics, clock, queues.runs});
   ApiHandler handler({models,
-                      *principals,
-                      *grants,
-                      usage->ledger(),
+                      *access.principals,
+                      *access.grants,
+                      access.usage->ledger(),
                       attestation,
                       clock,
                       statistics,
@@ -313,12 +295,12 @@ Status run_server(const Options& options, const ServerConfig& config) {
   print_start(config, server->port(), tls.pin(), store.platform->kind());
 
   events.record(ServerStarted{server->port(), models.stored_versions()});
-  serve_until_stopped(*server, tls, keeper, *usage, clock, events);
+  serve_until_stopped(*server, tls, keeper, *access.usage, clock, events);
   const SteadyTime stopping = clock.steady();
   server->stop(kDrain);
   batcher.stop();
   queues.stop();
-  const Status kept = usage->close();
+  const Status kept = access.usage->close();
   if (!kept.ok()) events.record(OperationFailed{kept.error().code, "server.usage"});
   events.record(ServerStopped{
       std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady() - stopping)});

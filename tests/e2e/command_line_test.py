@@ -77,6 +77,30 @@ class CommandLine(ServerCase):
         self.expect(DONE, "delete", "cancer", "1")
         self.expect(REFUSED, "infer", "cancer", "--input", rows, "--output", str(target))
 
+    def test_lets_another_in_grants_him_a_model_and_shows_its_use(self):
+        model, rows = str(DEMO / "cancer.onnx"), str(DEMO / "cancer.inputs.npy")
+        self.expect(DONE, "upload", "lent", "1", model)
+        bank = self.expect(DONE, "principal", "add", "bank").stdout.strip()
+        self.assertIn(bank, self.expect(DONE, "principal", "list").stdout)
+        file = self.folder / "bank.token"
+        self.expect(DONE, "token", "new", bank, "--output", str(file))
+        token = file.read_text()
+        infer = ("infer", "owner.lent", "--input", rows, "--output", str(self.folder / "x.npz"))
+        self.expect(REFUSED, *infer, token=token)
+        self.expect(USAGE, "grant", "lent", bank, "--rights", "erase")
+        self.expect(DONE, "grant", "lent", bank, "--rights", "infer,metadata", "--days", "2")
+        self.assertIn(bank, self.expect(DONE, "grants", "lent").stdout)
+        self.expect(DONE, *infer, token=token)
+        used = self.expect(DONE, "usage", "--csv").stdout.splitlines()
+        self.assertIn(["of_my_models", "lent", "1", bank, "1"],
+                      [[*line.split(",")[:4], line.split(",")[5]] for line in used[1:]])
+        self.assertIn("owner.lent", self.expect(DONE, "usage", token=token).stdout)
+        self.expect(DONE, "ungrant", "lent", bank)
+        self.expect(REFUSED, *infer, token=token)
+        self.expect(DONE, "principal", "remove", bank)
+        self.expect(DONE, "delete", "lent", "1")
+        self.expect(REFUSED, "models", token=token)
+
     def test_shows_the_findings_of_a_refused_model(self):
         bad = self.folder / "bad.onnx"
         bad.write_bytes(b"not a model at all")

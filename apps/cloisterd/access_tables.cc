@@ -1,0 +1,15 @@
+#include "access_tables.h"
+
+namespace cloister {
+
+Result<AccessTables> open_access_tables(Vault& vault, Entropy& entropy, const Clock& clock) {
+  AccessTables tables;
+  tables.principal_store = std::make_unique<VaultRecord>(vault, "principals");
+  tables.grants_store = std::make_unique<VaultRecord>(vault, "grants");
+  CLOISTER_ASSIGN(tables.principals, Principals::open(*tables.principal_store, entropy, clock));
+  CLOISTER_ASSIGN(tables.grants, Grants::open(*tables.grants_store, clock));
+  CLOISTER_ASSIGN(tables.usage, UsageBook::open(vault, clock));
+  return tables;
+}
+
+}  // namespace cloister

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "access/grants.h"
+#include "access/principals.h"
+#include "usage_book.h"
+#include "vault/vault.h"
+
+namespace cloister {
+
+/// Keeps a small table in the sealed catalogue.
+class VaultRecord final : public RecordStore {
+ public:
+  VaultRecord(Vault& vault, std::string name) : vault_(vault), name_(std::move(name)) {}
+  ByteVector load() const override { return vault_.record(name_); }
+  Status save(Bytes content) override { return vault_.put_record(name_, content); }
+
+ private:
+  Vault& vault_;
+  std::string name_;
+};
+
+/// Who exists, who may do what, and who used what, as the vault keeps it.
+struct AccessTables {
+  std::unique_ptr<VaultRecord> principal_store, grants_store;
+  std::unique_ptr<Principals> principals;
+  std::unique_ptr<Grants> grants;
+  std::unique_ptr<UsageBook> usage;
+};
+
+/// All arguments must outlive what is returned. Fails: `corrupt`, `io`.
+Result<AccessTables> open_access_tables(Vault& vault, Entropy& entropy, const Clock& clock);
+
+}  // namespace cloister
