@@ -14,14 +14,15 @@ constexpr std::int64_t kKeyIdHeader = 4;       // RFC 9052, 3.1
 constexpr std::int64_t kEs256 = -7;            // RFC 9053, 2.1
 constexpr std::uint64_t kStatementFormat = 1;
 constexpr std::size_t kSignatureBytes = 64;
+constexpr std::size_t kSpkiBytesMax = 128;
 constexpr std::int64_t kTimeMax = 1LL << 40;
 
 Error malformed() { return Error{Code::corrupt, "receipt.malformed"}; }
 
-ByteVector protected_header(const Sha256Digest& key_digest) {
+ByteVector protected_header(Bytes spki) {
   return encode_cbor(CborValue::of_map(
       {{CborValue::of_integer(kAlgorithmHeader), CborValue::of_integer(kEs256)},
-       {CborValue::of_integer(kKeyIdHeader), CborValue::of_bytes(key_digest)}}));
+       {CborValue::of_integer(kKeyIdHeader), CborValue::of_bytes(spki)}}));
 }
 
 /// Sig_structure of RFC 9052, 4.4, without external data.
@@ -46,7 +47,7 @@ ByteVector write_statement(const ReceiptStatement& statement) {
   add("compute-us", CborValue::of_unsigned(statement.compute_us));
   add("epoch", CborValue::of_unsigned(statement.epoch));
   add("configuration", CborValue::of_bytes(statement.configuration));
-  add("evidence", CborValue::of_bytes(statement.evidence));
+  add("certificate", CborValue::of_bytes(statement.certificate));
   return encode_cbor(CborValue::of_map(std::move(map)));
 }
 
@@ -88,20 +89,18 @@ Result<ReceiptStatement> read_statement(Bytes payload) {
   CLOISTER_TRY(read_number(map, "compute-us", statement.compute_us));
   CLOISTER_TRY(read_number(map, "epoch", statement.epoch));
   CLOISTER_TRY(read_digest(map, "configuration", statement.configuration));
-  CLOISTER_TRY(read_digest(map, "evidence", statement.evidence));
+  CLOISTER_TRY(read_digest(map, "certificate", statement.certificate));
   return statement;
 }
 
-/// The key identifier of a protected header that is ours to the byte.
-Result<Sha256Digest> read_header(Bytes header) {
+/// The key of a protected header that is ours to the byte.
+Result<ByteVector> read_header(Bytes header) {
   CLOISTER_ASSIGN(const CborValue map, decode_cbor(header, CborOrder::sorted));
-  Sha256Digest key_digest{};
   if (map.entries().size() != 2) return malformed();
-  const auto bytes = map.entries()[1].value.bytes();
-  if (!bytes || bytes->size() != key_digest.size()) return malformed();
-  std::ranges::copy(*bytes, key_digest.begin());
-  if (!std::ranges::equal(protected_header(key_digest), header)) return malformed();
-  return key_digest;
+  const auto spki = map.entries()[1].value.bytes();
+  if (!spki || spki->size() > kSpkiBytesMax) return malformed();
+  if (!std::ranges::equal(protected_header(*spki), header)) return malformed();
+  return copy_of(*spki);
 }
 
 }  // namespace
@@ -110,7 +109,7 @@ Result<ByteVector> write_receipt(const ReceiptStatement& statement, const Signin
   if (statement.nonce.size() > kReceiptNonceBytesMax) {
     return Error{Code::invalid, "receipt.nonce"};
   }
-  const ByteVector header = protected_header(sha256(key.spki()));
+  const ByteVector header = protected_header(key.spki());
   const ByteVector payload = write_statement(statement);
   CLOISTER_ASSIGN(const ByteVector signature, key.sign(to_be_signed(header, payload)));
   return encode_cbor(CborValue::of_tag(
@@ -130,7 +129,8 @@ Result<Receipt> Receipt::read(Bytes encoded) {
                       parts[3].bytes()->size() == kSignatureBytes;
   if (!shaped) return malformed();
   Receipt receipt;
-  CLOISTER_ASSIGN(receipt.key_digest_, read_header(*parts[0].bytes()));
+  CLOISTER_ASSIGN(receipt.spki_, read_header(*parts[0].bytes()));
+  receipt.key_digest_ = sha256(receipt.spki_);
   const Bytes payload = *parts[2].bytes();
   CLOISTER_ASSIGN(receipt.statement_, read_statement(payload));
   // What is stated is all that is signed: no member that a reader would pass over.
@@ -140,9 +140,11 @@ Result<Receipt> Receipt::read(Bytes encoded) {
   return receipt;
 }
 
-Status Receipt::verify(const PublicKey& key) const {
-  if (sha256(key.spki()) != key_digest_) return Error{Code::unverified, "receipt.key"};
-  return key.verify(SignatureScheme::ecdsa_p256_sha256_raw, to_be_signed_, signature_);
+Status Receipt::verify(const Sha256Digest& attested_key) const {
+  if (attested_key != key_digest_) return Error{Code::unverified, "receipt.key"};
+  const auto key = PublicKey::from_spki(spki_);
+  if (!key.ok()) return Error{Code::unverified, "receipt.spki"};
+  return key.value().verify(SignatureScheme::ecdsa_p256_sha256_raw, to_be_signed_, signature_);
 }
 
 }  // namespace cloister

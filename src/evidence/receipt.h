@@ -25,13 +25,13 @@ struct ReceiptStatement {
   std::uint64_t compute_us = 0;  ///< microseconds that the run took
   std::uint64_t epoch = 0;       ///< the catalogue's
   Sha256Digest configuration{};  ///< as in the claims
-  Sha256Digest evidence{};       ///< of the evidence extension's value in the TLS certificate
+  Sha256Digest certificate{};    ///< of the TLS certificate (DER), which holds the evidence
 
   bool operator==(const ReceiptStatement&) const = default;
 };
 
 /// A COSE_Sign1 (RFC 9052, 4.2) under tag 18: the protected header has the algorithm ES256 and, as
-/// key identifier, SHA-256 of the key's SPKI DER; the payload is the statement as a deterministic
+/// key identifier, the key's SPKI DER; the payload is the statement as a deterministic
 /// CBOR map. docs/receipts.md has every byte. Fails: `invalid` for an over-long nonce, `internal`.
 Result<ByteVector> write_receipt(const ReceiptStatement& statement, const SigningKey& key);
 
@@ -45,12 +45,14 @@ class Receipt {
   const ReceiptStatement& statement() const noexcept { return statement_; }
   /// SHA-256 of the SPKI DER of the key that is said to have signed.
   const Sha256Digest& key_digest() const noexcept { return key_digest_; }
-  /// Fails: `unverified` for another key than key_digest() names or a signature that does not hold.
-  Status verify(const PublicKey& key) const;
+  /// Whether the key whose digest some evidence vouches for (the claim `receipt-key`) has signed.
+  /// Fails: `unverified` for another key and for a signature that does not hold.
+  Status verify(const Sha256Digest& attested_key) const;
 
  private:
   Receipt() = default;
   ReceiptStatement statement_;
+  ByteVector spki_;
   Sha256Digest key_digest_{};
   ByteVector to_be_signed_;
   ByteVector signature_;

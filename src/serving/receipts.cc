@@ -1,0 +1,62 @@
+#include "serving/receipts.h"
+
+#include <utility>
+
+#include "encoding/base64.h"
+
+namespace cloister {
+
+Receipts::Receipts(SigningKey key, const Vault& vault, const Clock& clock,
+                   const Sha256Digest& configuration)
+    : key_(std::move(key)),
+      key_digest_(sha256(key_.spki())),
+      vault_(vault),
+      clock_(clock),
+      configuration_(configuration) {}
+
+Result<std::unique_ptr<Receipts>> Receipts::make(const Vault& vault, const Clock& clock,
+                                                 const Sha256Digest& configuration) {
+  CLOISTER_ASSIGN(SigningKey key, SigningKey::generate_p256());
+  return std::unique_ptr<Receipts>(new Receipts(std::move(key), vault, clock, configuration));
+}
+
+void Receipts::use_certificate(Bytes certificate) {
+  const Sha256Digest digest = sha256(certificate);
+  const MutexLock lock(mutex_);
+  certificate_ = digest;
+}
+
+Result<ByteVector> Receipts::read_nonce(std::string_view text) {
+  auto nonce = base64url_decode(text);
+  if (!nonce.ok() || nonce.value().size() > kReceiptNonceBytesMax) {
+    return Error{Code::invalid, "receipts.nonce",
+                 Detail("Cloister-Receipt-Nonce: expected base64url without padding of at most 64 "
+                        "bytes")};
+  }
+  return nonce;
+}
+
+Result<std::string> Receipts::sign(const VersionRecord& model, const Sha256Digest& request,
+                                   const std::vector<Bytes>& response, const ByteVector& nonce,
+                                   std::chrono::microseconds compute) const {
+  ReceiptStatement statement;
+  statement.model = model.sha256;
+  statement.version = model.ref.version.value;
+  statement.request = request;
+  Sha256Stream digest;
+  for (const Bytes piece : response) digest.update(piece);
+  statement.response = digest.finish();
+  statement.nonce = nonce;
+  statement.time = clock_.utc();
+  statement.compute_us = static_cast<std::uint64_t>(compute.count());
+  statement.epoch = vault_.epoch();
+  statement.configuration = configuration_;
+  {
+    const MutexLock lock(mutex_);
+    statement.certificate = certificate_;
+  }
+  CLOISTER_ASSIGN(const ByteVector receipt, write_receipt(statement, key_));
+  return base64url_encode(receipt);
+}
+
+}  // namespace cloister

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "crypto/signature.h"
+#include "evidence/receipt.h"
+#include "vault/vault.h"
+
+namespace cloister {
+
+/// The use case behind `Cloister-Receipt: want`: signs what one answer was computed from. Safe
+/// from several threads. Source: docs/receipts.md.
+class Receipts {
+ public:
+  /// A new key for as long as the server runs; `vault` and `clock` must outlive it.
+  /// Fails: `internal`.
+  static Result<std::unique_ptr<Receipts>> make(const Vault& vault, const Clock& clock,
+                                                const Sha256Digest& configuration);
+
+  /// SHA-256 of the key's SPKI DER: what the evidence claims.
+  const Sha256Digest& key_digest() const noexcept { return key_digest_; }
+  /// The key's SPKI DER.
+  const ByteVector& spki() const noexcept { return key_.spki(); }
+  /// The certificate (DER) that connections get from now on, whose evidence vouches for the key.
+  void use_certificate(Bytes certificate);
+
+  /// What the caller asks to have in his receipt: base64url without padding, up to
+  /// kReceiptNonceBytesMax bytes once decoded. Fails: `invalid`.
+  static Result<ByteVector> read_nonce(std::string_view text);
+
+  /// A receipt in base64url without padding, fit for a header. `response` is the body as it will
+  /// be sent, in pieces. Fails: `internal`.
+  Result<std::string> sign(const VersionRecord& model, const Sha256Digest& request,
+                           const std::vector<Bytes>& response, const ByteVector& nonce,
+                           std::chrono::microseconds compute) const;
+
+ private:
+  Receipts(SigningKey key, const Vault& vault, const Clock& clock,
+           const Sha256Digest& configuration);
+
+  SigningKey key_;
+  Sha256Digest key_digest_;
+  const Vault& vault_;
+  const Clock& clock_;
+  Sha256Digest configuration_;
+  mutable Mutex mutex_;
+  Sha256Digest certificate_ GUARDED_BY(mutex_){};
+};
+
+}  // namespace cloister
