@@ -1,11 +1,14 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "commands.h"
+#include "encoding/base64.h"
 #include "encoding/json.h"
 #include "encoding/json_writer.h"
 #include "local_files.h"
+#include "receipt_folder.h"
 #include "tensor/npz.h"
 
 namespace cloister {
@@ -14,6 +17,7 @@ namespace {
 constexpr std::uint64_t kInputBytesMax = 4ULL << 30;
 constexpr JsonLimits kPrintedLimits{.bytes_max = 1U << 28, .values_max = 1U << 24};
 constexpr std::size_t kPrintedCharacters = 400;
+constexpr std::size_t kReceiptNonce = 16;
 constexpr std::string_view kNpz = "application/x-npz";
 
 std::optional<std::string_view> media_type_of(std::string_view path) {
@@ -174,8 +178,16 @@ Outcome run_infer(const Options& options, Tools& tools) {
     const Outcome checked = check_pin(options, *access.session, pinned.value());
     if (checked != Outcome::done) return checked;
   }
-  const auto response = access.session->send(infer_request(options, body.value().type),
-                                             {body.value().content, nullptr, {}});
+  ClientRequest request = infer_request(options, body.value().type);
+  ByteVector nonce(options.receipt.empty() ? 0 : kReceiptNonce);
+  if (!nonce.empty()) {
+    const Status filled = tools.entropy.fill(nonce);
+    if (!filled.ok()) return ConsoleReport::failed(filled.error());
+    request.headers.push_back({"cloister-receipt", "want"});
+    request.headers.push_back({"cloister-receipt-nonce", base64url_encode(nonce)});
+  }
+  const auto response =
+      access.session->send(std::move(request), {body.value().content, nullptr, {}});
   if (!response.ok()) return ConsoleReport::failed(response.error());
   if (response.value().status != 200) return refused_by_server(response.value(), options.json);
   // The newest version may have changed in between: what ran is what counts.
@@ -183,6 +195,11 @@ Outcome run_infer(const Options& options, Tools& tools) {
   if (digest.starts_with("sha256:")) digest.remove_prefix(7);
   if (!pinned.value().empty() && digest != pinned.value()) {
     return ConsoleReport::failed(other_model(digest));
+  }
+  if (!options.receipt.empty()) {
+    const Status kept = keep_receipt(options, access, body.value().content, response.value(), nonce,
+                                     tools.entropy);
+    if (!kept.ok()) return ConsoleReport::failed(kept.error());
   }
   if (!options.output.empty()) return write_result(options, response.value(), tools, digest);
   if (options.json) {

@@ -78,6 +78,7 @@ class Commands {
     CLI::App* usage = add(app_, "usage", "Who used your models, and what you used",
                           Command::usage);
     usage->add_flag("--csv", options_.csv, "Print comma-separated values");
+    add_verify_receipt();
     add_proxy();
     CLI::App* policy = app_.add_subcommand("policy", "Make a policy file");
     policy->fallthrough();
@@ -125,6 +126,9 @@ class Commands {
     infer->add_option("--model-sha256", options_.model_sha256,
                       "Refuse any other model than the file with this digest")
         ->type_name("HEX");
+    infer->add_option("--receipt", options_.receipt,
+                      "Ask for a receipt and keep it in FOLDER, with what proves it")
+        ->type_name("FOLDER");
     infer->footer(
         "Examples:\n"
         "  cloister infer --server URL digits --input image.npy\n"
@@ -145,6 +149,18 @@ class Commands {
     add(*token, "revoke", "Revoke all tokens of a principal", Command::revoke_tokens)
         ->add_option("PRINCIPAL", options_.principal, "Whose tokens")
         ->required();
+  }
+
+  void add_verify_receipt() {
+    CLI::App* verify = add(app_, "verify-receipt", "Judge a kept receipt, without any connection",
+                           Command::verify_receipt);
+    verify->add_option("FOLDER", options_.receipt, "What infer --receipt made")->required();
+    verify->add_option("--request", options_.request_file, "The request's body")->type_name("FILE");
+    verify->add_option("--response", options_.response_file, "The response's body")
+        ->type_name("FILE");
+    verify->add_option("--at", options_.at, "Judge the evidence as of this time (otherwise: when\n"
+                                            "the server says that it signed)")
+        ->type_name("TIME");
   }
 
   void add_principals() {
@@ -230,7 +246,8 @@ std::variant<Options, Outcome> parse_options(int argc, char** argv) {
     std::fputs(complaint.str().c_str(), stderr);
     return code == 0 ? Outcome::done : Outcome::usage;
   }
-  const bool is_offline = options.command == Command::new_policy || !options.evidence.empty();
+  const bool is_offline = options.command == Command::new_policy ||
+                          options.command == Command::verify_receipt || !options.evidence.empty();
   if (options.server.empty() && !is_offline) {
     std::fputs("cloister: --server URL is missing; `cloister --help` shows examples\n", stderr);
     return Outcome::usage;

@@ -11,7 +11,8 @@ namespace cloister {
 
 enum class Command {
   attest, upload, models, infer, load, unload, erase, new_token, revoke_tokens, new_policy,
-  proxy, principals, add_principal, remove_principal, grants, give_grant, take_back_grant, usage
+  proxy, principals, add_principal, remove_principal, grants, give_grant, take_back_grant, usage,
+  verify_receipt
 };
 
 /// What the person asked for. Names and paths as given, unchecked.
@@ -30,6 +31,8 @@ struct Options {
   std::string output;
   std::vector<std::string> selected;  ///< outputs
   std::string model_sha256;
+  std::string receipt;  ///< infer: keep one in this folder; verify-receipt: judge it
+  std::string request_file, response_file;  ///< verify-receipt: the bodies it should be about
   std::string principal;
   unsigned days = 30;
   std::string role = "caller";             ///< principal add

@@ -44,6 +44,8 @@ class ClientSession {
   Result<ClientResponse> send(ClientRequest request, const ClientBody& body = {});
   /// The same, in pieces both ways; `body` may be null. Fails: as Connection::stream too.
   Status stream(ClientRequest request, BodySource* body, AnswerSink& sink);
+  /// The certificate that the server showed, in DER.
+  const ByteVector& peer_certificate() const noexcept { return connection_->peer_certificate(); }
   /// Whether another request may be sent: the connection is there and the verdict still good.
   bool usable() const noexcept;
   /// Breaks the connection, from any thread.
