@@ -23,6 +23,7 @@
 #include "serving/attestation.h"
 #include "serving/batcher.h"
 #include "serving/models.h"
+#include "serving/receipts.h"
 #include "start_checks.h"
 #include "vault/vault.h"
 
@@ -84,21 +85,23 @@ ServerDescription describe_server(const ServerConfig& config, const ServerFacts&
 /// The key that TLS proves and the evidence covers, and the certificates made for it.
 class TlsKey {
  public:
-  static Result<TlsKey> make() {
+  static Result<TlsKey> make(Receipts& receipts) {
     CLOISTER_ASSIGN(SigningKey key, SigningKey::generate_p256());
-    return TlsKey(std::move(key));
+    return TlsKey(std::move(key), receipts);
   }
   const SigningKey& key() const { return key_; }
   std::string pin() const { return "sha256//" + base64_encode(sha256(key_.spki())); }
   Result<TlsIdentity> identity(CertificateKeeper& keeper) const {
     CLOISTER_ASSIGN(ByteVector certificate, keeper.renew());
+    receipts_.use_certificate(certificate);
     CLOISTER_ASSIGN(SecretBytes private_key, key_.pkcs8());
     return TlsIdentity{std::move(private_key), std::move(certificate)};
   }
 
  private:
-  explicit TlsKey(SigningKey key) : key_(std::move(key)) {}
+  TlsKey(SigningKey key, Receipts& receipts) : key_(std::move(key)), receipts_(receipts) {}
   SigningKey key_;
+  Receipts& receipts_;
 };
 
 Status make_first_owner(const Options& options, const ServerConfig& config,
@@ -242,6 +245,19 @@ struct Queues {
   }
 };
 
+/// In the order of docs/shutdown-order.md.
+void stop_all(HttpsServer& server, Batcher& batcher, Queues& queues, UsageBook& usage,
+              const Clock& clock, EventSink& events) {
+  const SteadyTime stopping = clock.steady();
+  server.stop(kDrain);
+  batcher.stop();
+  queues.stop();
+  const Status kept = usage.close();
+  if (!kept.ok()) events.record(OperationFailed{kept.error().code, "server.usage"});
+  events.record(ServerStopped{
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady() - stopping)});
+}
+
 }  // namespace
 
 Status run_server(const Options& options, const ServerConfig& config) {
@@ -257,8 +273,10 @@ Status run_server(const Options& options, const ServerConfig& config) {
   Vault* const vault = store.vault.get();
   CLOISTER_ASSIGN(const AccessTables access, open_access_tables(*vault, entropy, clock));
 
-  CLOISTER_ASSIGN(const TlsKey tls, TlsKey::make());
-  const ServerFacts facts = server_facts(config, software, choice.sandbox);
+  ServerFacts facts = server_facts(config, software, choice.sandbox);
+  CLOISTER_ASSIGN(const auto receipts, Receipts::make(*vault, clock, facts.configuration));
+  facts.receipt_key = receipts->key_digest();
+  CLOISTER_ASSIGN(const TlsKey tls, TlsKey::make(*receipts));
   Attester attester(*store.platform, tls.key(), clock, facts, canonical_text(config));
   CertificateKeeper keeper(attester, clock, config.names);
   const Attestation attestation(attester, *vault);
@@ -279,6 +297,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
                       *access.principals,
                       *access.grants,
                       access.usage->ledger(),
+                      *receipts,
                       attestation,
                       clock,
                       statistics,
@@ -296,14 +315,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
 
   events.record(ServerStarted{server->port(), models.stored_versions()});
   serve_until_stopped(*server, tls, keeper, *access.usage, clock, events);
-  const SteadyTime stopping = clock.steady();
-  server->stop(kDrain);
-  batcher.stop();
-  queues.stop();
-  const Status kept = access.usage->close();
-  if (!kept.ok()) events.record(OperationFailed{kept.error().code, "server.usage"});
-  events.record(ServerStopped{
-      std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady() - stopping)});
+  stop_all(*server, batcher, queues, *access.usage, clock, events);
   return Done{};
 }
 

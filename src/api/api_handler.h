@@ -20,6 +20,7 @@
 #include "serving/batcher.h"
 #include "serving/job_queue.h"
 #include "serving/models.h"
+#include "serving/receipts.h"
 #include "tensor/deflate.h"
 
 namespace cloister {
@@ -51,6 +52,7 @@ class ApiHandler final : public RequestHandler {
     Principals& principals;
     Grants& grants;
     UsageLedger& usage;
+    const Receipts& receipts;
     const Attestation& attestation;
     const Clock& clock;
     Statistics& statistics;
@@ -124,6 +126,8 @@ class ApiHandler final : public RequestHandler {
   /// Who counts the run: this, or the batcher for all of its requests together.
   enum class Execution { alone, batched };
   HttpResponse finish(Exchange& exchange, BatchShare share, Execution execution) const;
+  static Status note_receipt(Exchange& exchange);
+  Status add_receipt(const Exchange& exchange, HttpResponse& response) const;
   Status replace_coded(Exchange& exchange, DeflateForm coding, BodyFormat format) const;
   Result<HttpResponse> encoded(Exchange& exchange, BatchShare& share) const;
 

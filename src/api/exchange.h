@@ -35,6 +35,7 @@ struct ApiHandler::Exchange {
   std::shared_ptr<std::atomic<std::uint32_t>> peer_gone;
   SteadyTime deadline{};       ///< infer: of everything, the wait for a load included
   std::uint64_t bytes_in = 0;  ///< of the body as received
+  std::optional<ReceiptWish> receipt;   ///< infer: where one is wanted
   SteadyTime::duration compute{};       ///< infer: what the run took
   SteadyTime since{};          ///< when the body was complete
 };

@@ -122,6 +122,19 @@ Status ApiHandler::replace_coded(Exchange& exchange, DeflateForm coding, BodyFor
   return Done{};
 }
 
+/// `Cloister-Receipt: want`: takes the request's digest while its body is as it was sent.
+Status ApiHandler::note_receipt(Exchange& exchange) {
+  const auto wish = exchange.head.header("cloister-receipt");
+  if (!wish) return Done{};
+  if (*wish != "want") {
+    return Error{Code::invalid, "api.receipt", Detail("Cloister-Receipt: expected \"want\"")};
+  }
+  CLOISTER_ASSIGN(exchange.receipt,
+                  Receipts::wish_for(exchange.body.bytes(),
+                                     exchange.head.header("cloister-receipt-nonce")));
+  return Done{};
+}
+
 std::optional<HttpResponse> ApiHandler::prepare(Exchange& exchange) const {
   const VersionRecord& record = *exchange.record;
   PreparedInfer prepared;
@@ -133,6 +146,8 @@ std::optional<HttpResponse> ApiHandler::prepare(Exchange& exchange) const {
   prepared.answer = answer.value();
   const auto coding = request_coding(exchange.head);
   if (!coding.ok()) return ErrorResponse::of(coding.error());
+  const Status wanted = note_receipt(exchange);
+  if (!wanted.ok()) return ErrorResponse::of(wanted.error());
   if (coding.value()) {
     const Status plain = replace_coded(exchange, *coding.value(), format.value());
     if (!plain.ok()) return ErrorResponse::of(plain.error());
@@ -257,7 +272,19 @@ HttpResponse ApiHandler::finish(Exchange& exchange, BatchShare share, Execution 
   if (execution == Execution::alone) {
     parts_.statistics.executed(exchange.record->ref, prepared.rows, times);
   }
+  const Status signed_for = add_receipt(exchange, sent.value());
+  if (!signed_for.ok()) return ErrorResponse::of(signed_for.error());
   return std::move(sent).value();
+}
+
+Status ApiHandler::add_receipt(const Exchange& exchange, HttpResponse& response) const {
+  if (!exchange.receipt) return Done{};
+  const auto compute = std::chrono::duration_cast<std::chrono::microseconds>(exchange.compute);
+  CLOISTER_ASSIGN(std::string receipt,
+                  parts_.receipts.sign(*exchange.receipt, *exchange.record,
+                                       response.body.pieces, compute));
+  response.headers.push_back({"cloister-receipt", std::move(receipt)});
+  return Done{};
 }
 
 }  // namespace cloister

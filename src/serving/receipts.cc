@@ -26,27 +26,32 @@ void Receipts::use_certificate(Bytes certificate) {
   certificate_ = digest;
 }
 
-Result<ByteVector> Receipts::read_nonce(std::string_view text) {
-  auto nonce = base64url_decode(text);
-  if (!nonce.ok() || nonce.value().size() > kReceiptNonceBytesMax) {
-    return Error{Code::invalid, "receipts.nonce",
-                 Detail("Cloister-Receipt-Nonce: expected base64url without padding of at most 64 "
-                        "bytes")};
+Result<ReceiptWish> Receipts::wish_for(Bytes body, std::optional<std::string_view> nonce) {
+  ReceiptWish wish;
+  if (nonce) {
+    auto decoded = base64url_decode(*nonce);
+    if (!decoded.ok() || decoded.value().size() > kReceiptNonceBytesMax) {
+      return Error{Code::invalid, "receipts.nonce",
+                   Detail("Cloister-Receipt-Nonce: expected base64url without padding of at most "
+                          "64 bytes")};
+    }
+    wish.nonce = std::move(decoded).value();
   }
-  return nonce;
+  wish.request = sha256(body);
+  return wish;
 }
 
-Result<std::string> Receipts::sign(const VersionRecord& model, const Sha256Digest& request,
-                                   const std::vector<Bytes>& response, const ByteVector& nonce,
+Result<std::string> Receipts::sign(const ReceiptWish& wish, const VersionRecord& model,
+                                   const std::vector<Bytes>& response,
                                    std::chrono::microseconds compute) const {
   ReceiptStatement statement;
   statement.model = model.sha256;
   statement.version = model.ref.version.value;
-  statement.request = request;
+  statement.request = wish.request;
   Sha256Stream digest;
   for (const Bytes piece : response) digest.update(piece);
   statement.response = digest.finish();
-  statement.nonce = nonce;
+  statement.nonce = wish.nonce;
   statement.time = clock_.utc();
   statement.compute_us = static_cast<std::uint64_t>(compute.count());
   statement.epoch = vault_.epoch();

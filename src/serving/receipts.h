@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,12 @@
 
 namespace cloister {
 
+/// What a receipt will be signed for: the request, as it was before anything was made of it.
+struct ReceiptWish {
+  Sha256Digest request{};
+  ByteVector nonce;
+};
+
 /// The use case behind `Cloister-Receipt: want`: signs what one answer was computed from. Safe
 /// from several threads. Source: docs/receipts.md.
 class Receipts {
@@ -26,19 +34,17 @@ class Receipts {
 
   /// SHA-256 of the key's SPKI DER: what the evidence claims.
   const Sha256Digest& key_digest() const noexcept { return key_digest_; }
-  /// The key's SPKI DER.
-  const ByteVector& spki() const noexcept { return key_.spki(); }
   /// The certificate (DER) that connections get from now on, whose evidence vouches for the key.
   void use_certificate(Bytes certificate);
 
-  /// What the caller asks to have in his receipt: base64url without padding, up to
-  /// kReceiptNonceBytesMax bytes once decoded. Fails: `invalid`.
-  static Result<ByteVector> read_nonce(std::string_view text);
+  /// `body` as it was sent. `nonce` is what the caller asks to have in his receipt: base64url
+  /// without padding, up to kReceiptNonceBytesMax bytes once decoded. Fails: `invalid`.
+  static Result<ReceiptWish> wish_for(Bytes body, std::optional<std::string_view> nonce);
 
   /// A receipt in base64url without padding, fit for a header. `response` is the body as it will
   /// be sent, in pieces. Fails: `internal`.
-  Result<std::string> sign(const VersionRecord& model, const Sha256Digest& request,
-                           const std::vector<Bytes>& response, const ByteVector& nonce,
+  Result<std::string> sign(const ReceiptWish& wish, const VersionRecord& model,
+                           const std::vector<Bytes>& response,
                            std::chrono::microseconds compute) const;
 
  private:

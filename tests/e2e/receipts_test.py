@@ -1,0 +1,117 @@
+"""Receipts: what they state, that they verify offline, and that nothing changed does."""
+
+import base64
+import hashlib
+import json
+import pathlib
+import subprocess
+import unittest
+
+import numpy as np
+
+from e2e.case import PROGRAMS, ServerCase, identity_model, npy
+
+CLOISTER = str(PROGRAMS / "cloister")
+DONE, NOT_VERIFIED = 0, 3
+
+
+class Receipts(ServerCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.model = identity_model()
+        response = cls.http.put(cls.server.url + "/v2/models/echo/versions/1", data=cls.model)
+        assert response.status_code == 201, response.text
+
+    def infer(self, body=None, **headers):
+        return self.http.post(
+            self.url("/v2/models/echo/infer"), data=body or npy(np.ones(3, np.float32)),
+            headers={"Content-Type": "application/x-npy", **headers})
+
+    def run_cli(self, *arguments):
+        return subprocess.run([CLOISTER, *arguments, "--allow-simulation"], capture_output=True,
+                              text=True, env={"CLOISTER_TOKEN": self.server.token}, timeout=60)
+
+    def keep(self, name):
+        """A kept receipt's folder, and the files of its request and response."""
+        folder, request = self.folder / name, self.folder / f"{name}.npy"
+        response = self.folder / f"{name}.out.npy"
+        request.write_bytes(npy(np.arange(4, dtype=np.float32)))
+        done = self.run_cli("infer", "echo", "--server", self.server.url, "--input", str(request),
+                            "--output", str(response), "--receipt", str(folder))
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        return folder, request, response
+
+    def judge(self, folder, *arguments):
+        done = self.run_cli("verify-receipt", str(folder), "--json", *arguments)
+        return done.returncode, json.loads(done.stdout) if done.stdout else {}
+
+    def test_refuses_other_wishes_and_other_nonces(self):
+        self.assert_error(self.infer(**{"Cloister-Receipt": "please"}), 400, "invalid", "want")
+        for nonce in ("!", "A" * 100):
+            response = self.infer(**{"Cloister-Receipt": "want", "Cloister-Receipt-Nonce": nonce})
+            self.assert_error(response, 400, "invalid", "Cloister-Receipt-Nonce")
+        self.assertNotIn("Cloister-Receipt", self.infer().headers)
+
+    def test_refuses_every_changed_file(self):
+        folder, request, response = self.keep("changed")
+        self.assertEqual(self.judge(folder)[0], DONE)
+        for name in ("receipt.cbor", "certificate.der"):
+            path = folder / name
+            whole = path.read_bytes()
+            for at in range(0, len(whole), 7):
+                path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+                code, said = self.judge(folder)
+                self.assertNotEqual(code, DONE, f"{name} byte {at}: {said}")
+            path.write_bytes(whole)
+        for flag, path in (("--request", request), ("--response", response)):
+            self.assertEqual(self.judge(folder, flag, str(path))[0], DONE)
+            path.write_bytes(path.read_bytes() + b"x")
+            code, said = self.judge(folder, flag, str(path))
+            self.assertEqual(code, NOT_VERIFIED)
+            self.assertIn("about another", said["complaint"])
+
+    def test_refuses_a_receipt_beside_another_servers_evidence(self):
+        folder, _, _ = self.keep("mixed")
+        from support.server import Server
+        with Server(PROGRAMS, self.folder / "other") as other:
+            der = base64.b64decode("".join(other.certificate().splitlines()[1:-1]))
+            (folder / "certificate.der").write_bytes(der)
+        code, said = self.judge(folder)
+        self.assertEqual(code, NOT_VERIFIED)
+        self.assertIn("key", said["complaint"])
+
+    def test_refuses_evidence_that_the_policy_refuses(self):
+        folder, _, _ = self.keep("policy")
+        done = subprocess.run([CLOISTER, "verify-receipt", str(folder)], capture_output=True,
+                              text=True, timeout=60)
+        self.assertEqual(done.returncode, NOT_VERIFIED, done.stdout)
+        late = self.judge(folder, "--at", "2036-01-31T12:00:00Z")
+        self.assertEqual(late[0], NOT_VERIFIED)
+
+    def test_states_what_was_asked_and_answered(self):
+        folder, request, response = self.keep("stated")
+        code, said = self.judge(folder, "--request", str(request), "--response", str(response))
+        self.assertEqual(code, DONE, said)
+        stated = said["statement"]
+        self.assertEqual(stated["model_sha256"], hashlib.sha256(self.model).hexdigest())
+        self.assertEqual(stated["version"], "1")
+        digest = hashlib.sha256(request.read_bytes()).hexdigest()
+        self.assertEqual(stated["request_sha256"], digest)
+        text = self.run_cli("verify-receipt", str(folder)).stdout
+        self.assertIn("own clock", text)
+        self.assertEqual({path.name for path in pathlib.Path(folder).iterdir()},
+                         {"receipt.cbor", "certificate.der"})
+
+    def test_covers_the_body_as_it_was_sent(self):
+        response = self.infer(**{"Cloister-Receipt": "want", "Cloister-Receipt-Nonce": "AAAA",
+                                 "Accept-Encoding": "identity"})
+        self.assertEqual(response.status_code, 200)
+        text = response.headers["Cloister-Receipt"]
+        receipt = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        self.assertIn(hashlib.sha256(response.content).digest(), receipt)
+        self.assertIn(b"\x43\x00\x00\x00", receipt)
+
+
+if __name__ == "__main__":
+    unittest.main()
