@@ -12,6 +12,9 @@ Outcome run_command(const Options& options, Tools& tools);
 /// The commands about principals, tokens, grants and usage.
 Outcome run_access(const Options& options, Tools& tools);
 
+/// The command `seal`.
+Outcome run_seal(const Options& options, Tools& tools);
+
 /// The command `infer`.
 Outcome run_infer(const Options& options, Tools& tools);
 

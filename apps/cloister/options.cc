@@ -79,6 +79,7 @@ class Commands {
                           Command::usage);
     usage->add_flag("--csv", options_.csv, "Print comma-separated values");
     add_verify_receipt();
+    add_seal();
     add_proxy();
     CLI::App* policy = app_.add_subcommand("policy", "Make a policy file");
     policy->fallthrough();
@@ -149,6 +150,29 @@ class Commands {
     add(*token, "revoke", "Revoke all tokens of a principal", Command::revoke_tokens)
         ->add_option("PRINCIPAL", options_.principal, "Whose tokens")
         ->required();
+  }
+
+  void add_seal() {
+    CLI::App* seal = add(app_, "seal", "Encrypt a model so that one attested server can open it",
+                         Command::seal);
+    seal->add_option("MODEL", options_.model, "What it will be called")->required();
+    seal->add_option("VERSION", options_.granted_version, "Its number, from 1")->required();
+    seal->add_option("FILE", options_.file, "An ONNX file")->required();
+    seal->add_option("--owner", options_.principal, "The only principal who can upload it")
+        ->required();
+    seal->add_option("--output", options_.output, "The sealed file to make")
+        ->required()
+        ->type_name("FILE");
+    seal->add_option("--days", options_.days, "How long it may be uploaded")
+        ->check(CLI::Range(1U, 3650U))
+        ->capture_default_str();
+    seal->add_flag("--any-software", options_.any_software,
+                   "Let other software behind the same key open it, after an upgrade");
+    seal->add_flag("--any-configuration", options_.any_configuration,
+                   "Let the server open it under another configuration");
+    seal->footer("The file may travel through any hands; its owner uploads it like any model.\n"
+                 "Example: cloister seal --server URL --policy FILE digits 1 digits.onnx \\\n"
+                 "             --owner clinic --output digits.sealed");
   }
 
   void add_verify_receipt() {

@@ -12,7 +12,7 @@ namespace cloister {
 enum class Command {
   attest, upload, models, infer, load, unload, erase, new_token, revoke_tokens, new_policy,
   proxy, principals, add_principal, remove_principal, grants, give_grant, take_back_grant, usage,
-  verify_receipt
+  verify_receipt, seal
 };
 
 /// What the person asked for. Names and paths as given, unchecked.
@@ -40,6 +40,7 @@ struct Options {
   std::uint64_t granted_version = 0;       ///< grant, ungrant: 0 for all
   unsigned granted_days = 0;               ///< grant: 0 for ever
   bool csv = false;                        ///< usage
+  bool any_software = false, any_configuration = false;  ///< seal
   std::string evidence;        ///< attest: recorded evidence, a file or a folder
   std::string at, nonce;       ///< attest: judge at this time; what a TPM quote should hold
   bool print_pin = false;      ///< attest: print the pin alone

@@ -5,6 +5,7 @@
 
 #include "access/grants.h"
 #include "access/principals.h"
+#include "serving/sealed_uploads.h"
 #include "usage_book.h"
 #include "vault/vault.h"
 
@@ -22,12 +23,14 @@ class VaultRecord final : public RecordStore {
   std::string name_;
 };
 
-/// Who exists, who may do what, and who used what, as the vault keeps it.
+/// Who exists, who may do what, who used what, and the key for sealed models, as the vault keeps
+/// it.
 struct AccessTables {
-  std::unique_ptr<VaultRecord> principal_store, grants_store;
+  std::unique_ptr<VaultRecord> principal_store, grants_store, hpke_store;
   std::unique_ptr<Principals> principals;
   std::unique_ptr<Grants> grants;
   std::unique_ptr<UsageBook> usage;
+  std::unique_ptr<SealedUploads> sealed;
 };
 
 /// All arguments must outlive what is returned. Fails: `corrupt`, `io`.

@@ -35,12 +35,6 @@ constexpr std::chrono::hours kDevTokenLife{24 * 30};
 constexpr std::chrono::milliseconds kDrain{20'000};
 constexpr std::chrono::seconds kRenewalRetry{60};
 
-Models::Parts models_parts(Vault& vault, Residency& residency, Engine& engine,
-                           const GraphAdmission& admission, const Clock& clock, EventSink& events,
-                           OptionsBook& options, Statistics& statistics, Grants& grants) {
-  return {vault, residency, engine, admission, clock, events, options, statistics, grants};
-}
-
 ModelsSettings models_settings(const ServerConfig& config) {
   ModelsSettings settings;
   settings.stored_bytes_per_owner_max = config.stored_bytes_per_owner_max;
@@ -60,19 +54,23 @@ ApiSettings api_settings(const ServerConfig& config) {
 }
 
 ServerFacts server_facts(const ServerConfig& config, const Software& software,
-                         const std::string& sandbox) {
+                         const std::string& sandbox, const Receipts& receipts,
+                         const SealedUploads& sealed) {
   ServerFacts facts;
   facts.configuration = sha256(bytes_of(canonical_text(config)));
   facts.software = software.digest;
   facts.isolation = config.isolation;
   facts.sandbox = sandbox;
   facts.anchor = config.anchor;
+  facts.receipt_key = receipts.key_digest();
+  facts.hpke_key = sealed.key_digest();
   return facts;
 }
 
 ServerDescription describe_server(const ServerConfig& config, const ServerFacts& facts,
-                                  EvidenceKind kind) {
+                                  EvidenceKind kind, const SealedUploads& sealed) {
   ServerDescription server;
+  server.hpke_key = base64_encode(sealed.public_key());
   server.version = CLOISTER_VERSION;
   server.platform = name_of(kind);
   server.simulated = kind == EvidenceKind::simulated;
@@ -264,18 +262,19 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_TRY(check_machine(config));
   CLOISTER_ASSIGN(const Software software, check_software(config));
   PosixClock clock;
-  JsonLineEvents events(clock, stderr);
   PosixEntropy entropy;
+  JsonLineEvents events(clock, stderr);
   CLOISTER_ASSIGN(const EngineChoice choice, choose_engine(config, software, clock));
   NoAnchor anchor;
   CLOISTER_ASSIGN(const OpenedStore store,
                   open_store(options, config, software, {entropy, clock, anchor}));
   Vault* const vault = store.vault.get();
   CLOISTER_ASSIGN(const AccessTables access, open_access_tables(*vault, entropy, clock));
-
-  ServerFacts facts = server_facts(config, software, choice.sandbox);
-  CLOISTER_ASSIGN(const auto receipts, Receipts::make(*vault, clock, facts.configuration));
-  facts.receipt_key = receipts->key_digest();
+  CLOISTER_ASSIGN(const auto receipts,
+                  Receipts::make(*vault, clock, sha256(bytes_of(canonical_text(config)))));
+  const ServerFacts facts =
+      server_facts(config, software, choice.sandbox, *receipts, *access.sealed);
+  access.sealed->use_facts(facts);
   CLOISTER_ASSIGN(const TlsKey tls, TlsKey::make(*receipts));
   Attester attester(*store.platform, tls.key(), clock, facts, canonical_text(config));
   CertificateKeeper keeper(attester, clock, config.names);
@@ -284,8 +283,8 @@ Status run_server(const Options& options, const ServerConfig& config) {
   Residency residency(*choice.engine, *vault, clock, {.budget_bytes = config.memory_budget_bytes});
   CLOISTER_ASSIGN(const auto options_book, OptionsBook::open(*vault));
   Statistics statistics;
-  Models models(models_parts(*vault, residency, *choice.engine, admission, clock, events,
-                             *options_book, statistics, *access.grants),
+  Models models({*vault, residency, *choice.engine, admission, clock, events, *options_book,
+                 statistics, *access.grants},
                 models_settings(config));
   CLOISTER_TRY(make_first_owner(options, config, *access.principals));
   CLOISTER_TRY(preload_models(config, residency, clock));
@@ -298,6 +297,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
                       *access.grants,
                       access.usage->ledger(),
                       *receipts,
+                      *access.sealed,
                       attestation,
                       clock,
                       statistics,
@@ -306,11 +306,12 @@ Status run_server(const Options& options, const ServerConfig& config) {
                       config.log_requests ? &events : nullptr,
                       {queues.runs, queues.loads, queues.uploads, queues.control,
                        queues.evidence}},
-                     describe_server(config, facts, store.platform->kind()), api_settings(config));
+                     describe_server(config, facts, store.platform->kind(), *access.sealed),
+                     api_settings(config));
   CLOISTER_ASSIGN(const auto server, listen(config, tls, keeper, handler));
-  const MetricsSources sources{counters,  statistics,  *options_book, residency,
-                               queues.runs, queues.loads, queues.uploads};
-  CLOISTER_ASSIGN(const auto metrics, start_metrics(config, sources));
+  CLOISTER_ASSIGN(const auto metrics,
+                  start_metrics(config, {counters, statistics, *options_book, residency,
+                                         queues.runs, queues.loads, queues.uploads}));
   print_start(config, server->port(), tls.pin(), store.platform->kind());
 
   events.record(ServerStarted{server->port(), models.stored_versions()});

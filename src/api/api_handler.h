@@ -21,6 +21,7 @@
 #include "serving/job_queue.h"
 #include "serving/models.h"
 #include "serving/receipts.h"
+#include "serving/sealed_uploads.h"
 #include "tensor/deflate.h"
 
 namespace cloister {
@@ -53,6 +54,7 @@ class ApiHandler final : public RequestHandler {
     Grants& grants;
     UsageLedger& usage;
     const Receipts& receipts;
+    const SealedUploads& sealed;
     const Attestation& attestation;
     const Clock& clock;
     Statistics& statistics;

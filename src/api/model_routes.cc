@@ -19,6 +19,10 @@ HttpResponse ApiHandler::upload(Exchange& exchange) {
   received.size = exchange.body.size;
   received.claimed_sha256 = claimed.value();
   const VersionRef ref{model.value(), *exchange.route.version};
+  if (SealedUploads::is_sealed(std::as_const(received.memory).bytes().first(received.size))) {
+    const Status opened = parts_.sealed.open_upload(*exchange.caller, ref, received);
+    if (!opened.ok()) return ErrorResponse::of(opened.error());
+  }
   const auto outcome = parts_.models.upload(*exchange.caller, ref, std::move(received));
   if (!outcome.ok()) return ErrorResponse::of(outcome.error());
   if (!outcome.value().findings.empty())

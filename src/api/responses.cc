@@ -149,7 +149,7 @@ std::string server_json(const ServerDescription& server) {
   out.key("confidential").begin_object();
   out.key("platform").text(server.platform).key("simulated").boolean(server.simulated);
   out.key("isolation").text(server.isolation).key("sandbox").text(server.sandbox);
-  out.key("anchor").text(server.anchor).end_object();
+  out.key("anchor").text(server.anchor).key("hpke_key").text(server.hpke_key).end_object();
   out.end_object();
   return json;
 }

@@ -19,6 +19,7 @@ struct ServerDescription {
   std::string sandbox;    ///< how workers are confined
   std::string anchor;
   bool simulated = true;
+  std::string hpke_key;   ///< X25519, base64: what models are sealed to
 };
 
 /// Turns errors into answers: the one reader of a Detail on the server. The text goes to the

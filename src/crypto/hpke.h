@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/bytes.h"
@@ -14,12 +15,15 @@ namespace cloister {
 /// An X25519 public key (RFC 7748, 5), as RFC 9180, 7.1.1 serialises it.
 using KemPublicKey = std::array<std::byte, 32>;
 
+/// SubjectPublicKeyInfo, DER (RFC 8410, 4).
+ByteVector spki_of(const KemPublicKey& key);
+
 /// An X25519 private key. Safe from several threads at once. Implemented by crypto/openssl.
 class KemPrivateKey {
  public:
   /// A new key from the library's own generator. Fails: `internal`.
   static Result<KemPrivateKey> generate();
-  /// From the 32 bytes that `bytes` gave. Fails: `invalid` for another length.
+  /// From the 32 bytes that `keep_in` gave. Fails: `invalid` for another length.
   static Result<KemPrivateKey> from_bytes(const SecretBytes& bytes);
 
   KemPrivateKey(KemPrivateKey&&) noexcept;
@@ -27,8 +31,9 @@ class KemPrivateKey {
   ~KemPrivateKey();
 
   const KemPublicKey& public_key() const noexcept;
-  /// The key itself, to be kept sealed. Fails: `internal`.
-  Result<SecretBytes> bytes() const;
+  /// Hands the key's bytes to `keep`, which seals them, and wipes them. Fails: `internal`, as
+  /// `keep` does.
+  Status keep_in(const std::function<Status(Bytes)>& keep) const;
   /// The X25519 function (RFC 7748, 6.1), 32 bytes. Fails: `unverified` where it yields zero: a
   /// peer's key of small order (RFC 9180, 7.1.4).
   Result<SecretBytes> agree(const KemPublicKey& peer) const;

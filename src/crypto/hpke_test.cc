@@ -94,6 +94,21 @@ TEST(Hpke, RefusesAKeyOfSmallOrder) {
   EXPECT_EQ(KemPrivateKey::from_bytes(SecretBytes(31)).error().code, Code::invalid);
 }
 
+TEST(Hpke, KeepsAKeyAndNamesItAsRfc8410Does) {
+  const KemPrivateKey key = KemPrivateKey::generate().value();
+  ByteVector kept;
+  const auto keep = [&](Bytes bytes) -> Status {
+    kept = copy_of(bytes);
+    return Done{};
+  };
+  ASSERT_TRUE(key.keep_in(keep).ok());
+  EXPECT_EQ(KemPrivateKey::from_bytes(SecretBytes(std::move(kept))).value().public_key(),
+            key.public_key());
+  const ByteVector spki = spki_of(key.public_key());
+  ASSERT_EQ(spki.size(), 44U);
+  EXPECT_EQ(ByteVector(spki.begin(), spki.begin() + 12), unhex("302a300506032b656e032100"));
+}
+
 TEST(Hpke, OpensNothingThatWasChangedReorderedOrMeantForAnother) {
   const KemPrivateKey key = KemPrivateKey::generate().value();
   HpkeSender sender = hpke_to(key.public_key(), bytes_of("info")).value();

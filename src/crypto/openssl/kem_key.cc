@@ -1,5 +1,6 @@
 #include <openssl/evp.h>
 
+#include "crypto/der.h"
 #include "crypto/hpke.h"
 #include "crypto/secret_reader.h"
 
@@ -58,14 +59,19 @@ Result<KemPrivateKey> KemPrivateKey::from_bytes(const SecretBytes& bytes) {
 
 const KemPublicKey& KemPrivateKey::public_key() const noexcept { return state_->public_key; }
 
-Result<SecretBytes> KemPrivateKey::bytes() const {
+Status KemPrivateKey::keep_in(const std::function<Status(Bytes)>& keep) const {
   SecretBytes bytes(kKeyBytes);
   std::size_t size = kKeyBytes;
   auto* const out = raw(SecretReader::write(bytes));
   if (EVP_PKEY_get_raw_private_key(state_->key.get(), out, &size) != 1) {
     return Error{Code::internal, "crypto.kem.bytes"};
   }
-  return bytes;
+  return keep(SecretReader::read(bytes));
+}
+
+ByteVector spki_of(const KemPublicKey& key) {
+  constexpr Oid kX25519("1.3.101.110");
+  return der_sequence({der_sequence({der_oid(kX25519)}), der_bit_string(key)});
 }
 
 Result<SecretBytes> KemPrivateKey::agree(const KemPublicKey& peer) const {
