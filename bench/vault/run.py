@@ -2,7 +2,9 @@
 
 "Bare" is pread into, and decryption by two threads with the fastest packaged library in, fresh
 memory in huge pages; the quicker of decrypting in place and beside counts. Every round does both,
-and ratios are of one round. The folder must be on the disk that is to be measured.
+and ratios are of one round. Memory is touched and given back before each measurement, because a
+virtual machine's host may have taken free memory away. From a cold disk both sides read into memory
+that is already touched. The folder must be on the disk that is to be measured.
 """
 
 import argparse
@@ -36,15 +38,21 @@ def median(values):
     return quartiles(values)[1]
 
 
-def bench_model(program, folder, megabytes, rounds):
-    figures = measure(program, "model", folder / "model", megabytes, rounds)
+def quicker(figures, one, other):
+    return [min(pair) for pair in zip(figures[one], figures[other])]
+
+
+def describe_all(figures):
     for name, values in figures.items():
         if name.startswith("cipher_"):
             print(f"cipher: {name.removeprefix('cipher_')}")
         else:
             print("  " + describe(name, [value / 1e6 for value in values], "ms", digits=0))
-    def quicker(one, other):
-        return [min(pair) for pair in zip(figures[one], figures[other])]
+
+
+def bench_model(program, folder, megabytes, rounds):
+    figures = measure(program, "model", folder / "model", megabytes, rounds)
+    describe_all(figures)
 
     def ratio_of(name, floor):
         return median([figure / base for figure, base in zip(figures[name], floor)])
@@ -54,24 +62,25 @@ def bench_model(program, folder, megabytes, rounds):
         return goal(f"{name}: {wall:.2f} times bare, {cpu:.2f} in processor time (goal {bound})",
                     wall, bound)
 
-    bare = quicker("open_bare_beside", "open_bare_in_place")
-    bare_cpu = quicker("open_bare_beside_cpu", "open_bare_in_place_cpu")
-    disk = quicker("disk_buffered", "disk_direct")
-    rate = median([base / figure for figure, base in zip(figures["open_cold"], disk)])
+    bare = quicker(figures, "open_bare_beside", "open_bare_in_place")
+    bare_cpu = quicker(figures, "open_bare_beside_cpu", "open_bare_in_place_cpu")
     return [
         ratio("open_tags", bare, bare_cpu, 1.15),
         ratio("open_full", bare, bare_cpu, 2.5),
         ratio("seal", figures["seal_bare"], figures["seal_bare_cpu"], 1.3),
-        goal(f"open_cold: {rate:.0%} of the disk's rate (goal 90%)", -rate, -0.9),
     ]
 
 
 def bench_touched(program, folder, megabytes, rounds):
     figures = measure(program, "touched", folder / "touched", megabytes, rounds)
-    print("  " + describe("open_touched", [t / 1e6 for t in figures["open_touched_cpu"]],
-                          "ms of processor time", digits=0))
+    describe_all(figures)
     rate = megabytes * 1e6 / median(figures["open_touched"])
-    return [goal(f"open_touched: {rate:.1f} GB/s (goal 4)", -rate, -4)]
+    disk = quicker(figures, "disk_buffered", "disk_direct")
+    cold = median([base / figure for figure, base in zip(figures["open_cold"], disk)])
+    return [
+        goal(f"open_touched: {rate:.1f} GB/s (goal 4)", -rate, -4),
+        goal(f"open_cold: {cold:.0%} of the disk's rate (goal 90%)", -cold, -0.9),
+    ]
 
 
 def bench_memory(program, folder, megabytes):

@@ -115,11 +115,19 @@ void prepare_memory(std::size_t size) {
   for (std::size_t i = 0; i < size; i += 4096) memory.bytes()[i] = std::byte{1};
 }
 
+/// Every round begins with another of its measurements, so that none is always the first.
+void in_turn(unsigned round, std::size_t memory, const std::vector<std::function<void()>>& each) {
+  for (std::size_t i = 0; i < each.size(); ++i) {
+    prepare_memory(memory);
+    each[(round + i) % each.size()]();
+  }
+}
+
 /// The vault and the bare file on one disk, with one model that both seal and open.
 class ModelBench {
  public:
   ModelBench(const std::string& folder, std::size_t megabytes)
-      : folder_(folder), sample_(1, 100'000, megabytes * 1'000'000),
+      : sample_(1, 100'000, megabytes * 1'000'000),
         parts_{open_posix_files(folder, IfAbsent::create).value(), {}, {}, {}},
         store_{open_posix_files(folder + "/store", IfAbsent::create).value(), {}, {}, {}},
         aeads_(make_aeads(AeadChoice::fastest, parts_.clock).value()) {
@@ -128,42 +136,25 @@ class ModelBench {
     open(store_, IntegrityMode::tags, true);
   }
 
-  /// Every round begins with another of its measurements, so that none is always the first.
   void round(unsigned number) {
+    const std::size_t memory = 2 * sample_.weights().size();
     ref_ = ref(number + 1);
     auto vault = open(store_, IntegrityMode::tags);
-    in_turn(number, {[&] { seal_bare(); }, [&] { seal(*vault); }});
-    in_turn(number, {[&] { open_bare("open_bare_beside", true); },
-                     [&] { open_bare("open_bare_in_place", false); },
-                     [&] { open_version("open_tags", *vault); }});
+    in_turn(number, memory, {[&] { seal_bare(); }, [&] { seal(*vault); }});
+    in_turn(number, memory, {[&] { open_bare("open_bare_beside", true); },
+                             [&] { open_bare("open_bare_in_place", false); },
+                             [&] { open_version("open_tags", *vault); }});
     vault = nullptr;
     vault = open(store_, IntegrityMode::full);
-    open_version("open_full", *vault);
+    in_turn(number, memory, {[&] { open_version("open_full", *vault); }});
     vault = nullptr;
     vault = open(store_, IntegrityMode::tags, false, AeadChoice::openssl);
-    open_version("open_tags_openssl", *vault);
-    vault = nullptr;
-    vault = open(store_, IntegrityMode::tags);
-    in_turn(number, {[&] { read_disk("disk_buffered", 1U << 20, 0); },
-                     [&] { read_disk("disk_direct", 4U << 20, O_DIRECT); },
-                     [&] {
-                       drop_cache(folder_ + "/store", *store_.files, "versions");
-                       open_version("open_cold", *vault);
-                     }});
+    in_turn(number, memory, {[&] { open_version("open_tags_openssl", *vault); }});
     CLOISTER_CHECK(vault->erase(ref_).ok());
     CLOISTER_CHECK(parts_.files->remove("bare/file").ok());
   }
 
  private:
-  using Measurements = std::vector<std::function<void()>>;
-
-  void in_turn(unsigned first, const Measurements& measurements) {
-    for (std::size_t i = 0; i < measurements.size(); ++i) {
-      prepare_memory(2 * sample_.weights().size());
-      measurements[(first + i) % measurements.size()]();
-    }
-  }
-
   void seal_bare() {
     timed("seal_bare", parts_.clock, [&] {
       bare_ = BareFile::seal(*parts_.files, "bare/file", *aeads_, sample_.weights(), kThreads);
@@ -185,18 +176,9 @@ class ModelBench {
   }
 
   void open_version(const char* name, const Vault& vault) {
-    prepare_memory(2 * sample_.weights().size());
     timed(name, parts_.clock, [&] { CLOISTER_CHECK(vault.open_version(ref_).ok()); });
   }
 
-  void read_disk(const char* name, std::size_t step, int flags) {
-    const std::string file = folder_ + "/store/versions/" +
-                             store_.files->list("versions").value().front().name;
-    drop_cache(folder_ + "/store", *store_.files, "versions");
-    timed(name, parts_.clock, [&] { read_bare(file, step, flags); });
-  }
-
-  std::string folder_;
   SampleModel sample_;
   Parts parts_;
   Parts store_;
@@ -210,7 +192,8 @@ void bench_model(const std::string& folder, std::size_t megabytes, int rounds) {
   for (int i = 0; i < rounds; ++i) bench.round(static_cast<unsigned>(i));
 }
 
-/// Opening into memory that is already touched, and the peak that opening and sealing add.
+/// Opening into memory that is already touched: from the page cache, and from the disk beside what
+/// the disk gives into two small buffers.
 void bench_touched(const std::string& folder, std::size_t megabytes, int rounds) {
   Parts parts{open_posix_files(folder, IfAbsent::create).value(), {}, {}, {}};
   const auto aeads = make_aeads(AeadChoice::fastest, parts.clock).value();
@@ -225,11 +208,25 @@ void bench_touched(const std::string& folder, std::size_t megabytes, int rounds)
     const auto file = parts.files->create("touched").value();
     CLOISTER_CHECK(write_version(work, parts.entropy, *file, entry, {}, weights).ok());
   }
-  const auto file = parts.files->open_for_reading("touched").value();
-  for (int round = 0; round < rounds; ++round) {
-    timed("open_touched", parts.clock, [&] {
+  const auto open_as = [&](const char* name) {
+    const auto file = parts.files->open_for_reading("touched").value();
+    timed(name, parts.clock, [&] {
       CLOISTER_CHECK(read_version_into(work, *file, entry, {}, memory.bytes()).ok());
     });
+  };
+  const auto read_as = [&](const char* name, std::size_t step, int flags) {
+    drop_cache(folder, *parts.files, "");
+    timed(name, parts.clock, [&] { read_bare(folder + "/touched", step, flags); });
+  };
+  for (int round = 0; round < rounds; ++round) {
+    open_as("open_touched");
+    in_turn(static_cast<unsigned>(round), memory.size(),
+            {[&] { read_as("disk_buffered", 1U << 20, 0); },
+             [&] { read_as("disk_direct", 4U << 20, O_DIRECT); },
+             [&] {
+               drop_cache(folder, *parts.files, "");
+               open_as("open_cold");
+             }});
   }
   CLOISTER_CHECK(parts.files->remove("touched").ok());
 }

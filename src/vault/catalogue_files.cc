@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/byte_writer.h"
+#include "secret/private_memory.h"
 
 namespace cloister {
 namespace {
@@ -71,6 +72,15 @@ std::optional<std::uint64_t> epoch_of(std::string_view name) {
   return epoch;
 }
 
+/// What the next epoch's file is bound to: the header, the seal's seed and its tag. The tag stands
+/// for what lies between, under a key that is used once.
+Sha256Digest link_of(Bytes file) {
+  Sha256Stream stream;
+  stream.update(file.first(kHeaderBytes + kSeedBytes));
+  stream.update(file.last(kAeadTagBytes));
+  return stream.finish();
+}
+
 Error damaged(Place where, const char* what) {
   return Error{Code::corrupt, where, Detail(std::string("the store's catalogue ") + what)};
 }
@@ -79,7 +89,9 @@ Error damaged(Place where, const char* what) {
 
 struct CatalogueFiles::Stored {
   Header header;
-  ByteVector file;
+  PrivateMemory memory;  // in huge pages where it is large
+
+  Bytes file() const noexcept { return memory.bytes(); }
 };
 
 Result<std::vector<std::uint64_t>> CatalogueFiles::list_epochs() {
@@ -110,9 +122,9 @@ Result<CatalogueFiles::Stored> CatalogueFiles::read(std::uint64_t epoch) {
     return damaged("vault.catalogue.size", "is damaged");
   }
   Stored stored;
-  stored.file.resize(size);
-  CLOISTER_TRY(file->read_at(0, stored.file));
-  auto header = decode_header(Bytes(stored.file).first(kHeaderBytes));
+  CLOISTER_ASSIGN(stored.memory, PrivateMemory::reserve(size));
+  CLOISTER_TRY(file->read_at(0, stored.memory.bytes()));
+  auto header = decode_header(stored.file().first(kHeaderBytes));
   if (!header.ok()) return damaged("vault.catalogue.header", "is damaged");
   stored.header = header.value();
   if (stored.header.epoch != epoch) return damaged("vault.catalogue.epoch", "was rearranged");
@@ -148,7 +160,7 @@ Result<Catalogue> CatalogueFiles::load() {
   if (!chain.back().header.whole) return damaged("vault.catalogue.whole", "has a file missing");
   Catalogue catalogue;
   for (auto stored = chain.rbegin(); stored != chain.rend(); ++stored) {
-    const Bytes file = stored->file;
+    const Bytes file = stored->file();
     const bool follows = stored->header.whole || stored->header.previous == last_;
     auto opened = StoreKeys::open(aeads_, key_.bytes, kLabel, file.first(kHeaderBytes),
                                   file.subspan(kHeaderBytes));
@@ -162,7 +174,7 @@ Result<Catalogue> CatalogueFiles::load() {
       ++changes_;
       change_bytes_ += file.size();
     }
-    last_ = sha256(file);
+    last_ = link_of(file);
     epoch_ = stored->header.epoch;
     sealed_at_ = UtcSeconds(std::chrono::seconds(stored->header.sealed_at));
   }
@@ -200,7 +212,7 @@ Status CatalogueFiles::write(const Catalogue& next, const CatalogueChange& chang
     return Error{Code::io, "vault.catalogue.confirm"};
   }
   epoch_ = header.epoch;
-  last_ = sha256(file.view());
+  last_ = link_of(file.view());
   sealed_at_ = now;
   changes_ = whole ? 0 : changes_ + 1;
   change_bytes_ = whole ? 0 : change_bytes_ + file.size();

@@ -65,7 +65,7 @@ class CatalogueFiles {
   CatalogueKey key_;
   StoreId store_;
   std::uint64_t epoch_ = 0;
-  Sha256Digest last_{};             ///< SHA-256 of the newest file
+  Sha256Digest last_{};             ///< what binds the next file to the newest
   UtcSeconds sealed_at_{};
   std::size_t changes_ = 0;         ///< files since the whole catalogue
   std::uint64_t change_bytes_ = 0;  ///< their size

@@ -94,6 +94,25 @@ TEST_F(VaultTest, OpensWhatItSealedAtEverySizeAndInBothModes) {
   }
 }
 
+TEST_F(VaultTest, OpensWithEitherLibraryWhatTheOtherSealed) {
+  // A CPU without AVX-512 or VAES has OpenSSL alone.
+  const SampleModel sample(1, 600'000, (3U << 20) + 17);
+  constexpr AeadChoice kLibraries[] = {AeadChoice::openssl, AeadChoice::fastest};
+  std::uint64_t sealed = 0;
+  for (const AeadChoice library : kLibraries) {
+    settings_.aead = library;
+    ASSERT_TRUE(upload(*open(true).value(), sample, ref(++sealed)).ok());
+  }
+  for (const AeadChoice library : kLibraries) {
+    for (const IntegrityMode mode : {IntegrityMode::tags, IntegrityMode::full}) {
+      settings_.aead = library;
+      settings_.integrity = mode;
+      const auto vault = open().value();
+      for (std::uint64_t i = 1; i <= sealed; ++i) expect_holds(*vault, sample, ref(i));
+    }
+  }
+}
+
 TEST_F(VaultTest, OpensAStagedVersionBeforeTheCommit) {
   const SampleModel sample(1, 100, 3U << 20);
   const auto vault = open(true).value();

@@ -3,9 +3,13 @@
 import hashlib
 import itertools
 import pathlib
+import shutil
 import struct
 import tempfile
 import unittest
+from unittest import mock
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from vault import store
 from vault.tool import ROOT_SECRET, check, run
@@ -79,6 +83,44 @@ class InteropTest(unittest.TestCase):
         again = check(written)
         self.assertEqual(again.versions, said.versions)
         self.assertEqual(again.record, b"bob")
+
+    def test_two_clones_share_no_key_and_nonce(self):
+        run("seal", self.folder, "1:256")
+        recording = self.folder.parent / "recording"
+        recording.write_bytes(random_from(3)(4096))
+        before, _ = self.seals_of(self.folder)
+        seals, sealed = [], []
+        for number in (2, 5002):  # graphs and weights of one size
+            clone = self.folder.parent / f"clone{number}"
+            shutil.copytree(self.folder, clone)
+            run("seal_recorded", clone, recording, f"{number}:{3 * MIB - 1}")
+            used, opened = self.seals_of(clone)
+            seals.append(used - before)
+            sealed.append(opened.versions["owner", "model", number])
+        one, other = sealed
+        self.assertEqual((one.file, one.seeds), (other.file, other.seeds))
+        self.assertEqual(one.graph_bytes, other.graph_bytes)
+        for used in seals:  # three chunks of weights, one of the graph, a table, a change
+            self.assertEqual(len(used), 6)
+        self.assertFalse(seals[0] & seals[1])
+
+    def seals_of(self, folder):
+        """Every (key, nonce) with which something in a store is sealed, and the store."""
+        used = set()
+
+        class Recording:
+            def __init__(self, key):
+                self.key, self.cipher = key, AESGCM(key)
+
+            def decrypt(self, nonce, data, associated_data):
+                used.add((self.key, nonce))
+                return self.cipher.decrypt(nonce, data, associated_data)
+
+        with mock.patch.object(store, "AESGCM", Recording):
+            opened = store.read_store(folder, ROOT_SECRET)
+            for version in opened.versions.values():
+                opened.read_version(version)
+        return used, opened
 
     def test_gives_the_recorded_bytes_for_recorded_randomness(self):
         # A change of these is a change of the format, which needs a new number in the magic.

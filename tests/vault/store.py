@@ -196,11 +196,16 @@ def read_store(folder, root_secret):
     for file in files[first:]:
         magic, _, store_id, epoch, before = struct.unpack_from("<8sQ16sQ32s", file)
         assert magic == b"CLOISTC1" and store_id == data[16:32]
-        assert previous is None or (before == digest(previous) and epoch == store.epoch + 1)
+        assert previous is None or (before == link_of(previous) and epoch == store.epoch + 1)
         store.apply(open_small(catalogue_key, b"cloister vault 1 catalogue", file[:88], file[88:]))
         store.epoch = epoch
         previous = file
     return store
+
+
+def link_of(file):
+    """What the next catalogue file is bound to: header, seed and tag."""
+    return digest(file[:88 + 32] + file[-16:])
 
 
 def encode_image(versions, records):

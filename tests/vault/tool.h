@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "base/entropy.h"
 #include "base/files.h"
 #include "support/sample_model.h"
 #include "vault/vault.h"
@@ -19,6 +20,7 @@ VersionRecord record_of(std::uint64_t number, const SampleModel& sample);
 
 /// The store of these tests, in "full" mode, under the root secret 0101...
 Result<std::unique_ptr<Vault>> open_store(Files& files, bool create);
+Result<std::unique_ptr<Vault>> open_store(Files& files, Entropy& entropy, bool create);
 
 /// Makes a store, damages it in `count` different ways of every class, one at a time, and checks
 /// that each is refused and nothing wrong is served. `only`, if any, names one class. Prints what

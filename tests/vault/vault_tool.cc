@@ -4,6 +4,8 @@
 
 #include <charconv>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <string>
 
@@ -11,6 +13,7 @@
 #include "base/posix/posix_clock.h"
 #include "base/posix/posix_entropy.h"
 #include "base/posix/posix_files.h"
+#include "support/fake_entropy.h"
 #include "support/sample_model.h"
 #include "vault/format.h"
 #include "vault/tool.h"
@@ -48,6 +51,10 @@ VersionRecord record_of(std::uint64_t number, const SampleModel& sample) {
 
 Result<std::unique_ptr<Vault>> open_store(Files& files, bool create) {
   static PosixEntropy entropy;
+  return open_store(files, entropy, create);
+}
+
+Result<std::unique_ptr<Vault>> open_store(Files& files, Entropy& entropy, bool create) {
   static PosixClock clock;
   static NoAnchor anchor;
   VaultSettings settings;
@@ -59,17 +66,34 @@ Result<std::unique_ptr<Vault>> open_store(Files& files, bool create) {
 namespace {
 
 /// Uploads each "number:bytes" of `what`.
-int seal(Files& files, const std::vector<std::string>& what) {
-  auto vault = open_store(files, true);
-  CLOISTER_CHECK(vault.ok());
+void upload(Vault& vault, const std::vector<std::string>& what) {
   for (const std::string& item : what) {
     const std::size_t colon = item.find(':');
     const std::uint64_t number = number_of(item.substr(0, colon));
     const SampleModel sample = sample_of(number, number_of(item.substr(colon + 1)));
-    auto staged = vault.value()->stage(record_of(number, sample), sample.model());
-    CLOISTER_CHECK(staged.ok() && vault.value()->commit(std::move(staged).value()).ok());
+    auto staged = vault.stage(record_of(number, sample), sample.model());
+    CLOISTER_CHECK(staged.ok() && vault.commit(std::move(staged).value()).ok());
   }
+}
+
+int seal(Files& files, const std::vector<std::string>& what) {
+  auto vault = open_store(files, true);
+  CLOISTER_CHECK(vault.ok());
+  upload(*vault.value(), what);
   CLOISTER_CHECK(vault.value()->put_record("principals", bytes_of("alice")).ok());
+  return 0;
+}
+
+/// As `seal` in a store that exists, on a machine whose random numbers are those in a file: its
+/// name comes first.
+int seal_recorded(Files& files, const std::vector<std::string>& what) {
+  std::ifstream file(what.at(0), std::ios::binary);
+  const std::string recording((std::istreambuf_iterator<char>(file)),
+                              std::istreambuf_iterator<char>());
+  RecordedEntropy entropy(copy_of(bytes_of(recording)));
+  auto vault = open_store(files, entropy, false);
+  CLOISTER_CHECK(vault.ok());
+  upload(*vault.value(), {what.begin() + 1, what.end()});
   return 0;
 }
 
@@ -127,12 +151,13 @@ int change(Files& real, std::uint64_t seed, std::uint64_t next) {
 
 int run(const std::vector<std::string>& arguments) {
   if (arguments.size() < 2) {
-    std::fputs("usage: vault_tool seal|check|change|tamper FOLDER ...\n", stderr);
+    std::fputs("usage: vault_tool seal|seal_recorded|check|change|tamper FOLDER ...\n", stderr);
     return 2;
   }
   const std::vector<std::string> rest(arguments.begin() + 2, arguments.end());
   const auto files = open_posix_files(arguments[1], IfAbsent::create).value();
   if (arguments[0] == "seal") return seal(*files, rest);
+  if (arguments[0] == "seal_recorded") return seal_recorded(*files, rest);
   if (arguments[0] == "check") return check(*files);
   CLOISTER_CHECK(rest.size() == 2 || rest.size() == 3);
   if (arguments[0] == "change") return change(*files, number_of(rest[0]), number_of(rest[1]));
