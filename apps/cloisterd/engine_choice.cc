@@ -1,6 +1,7 @@
 #include "engine_choice.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "engine/ort/ort_engine.h"
@@ -10,6 +11,14 @@ namespace cloister {
 namespace {
 
 constexpr unsigned kLanesMax = 16;
+
+// Bounds what a worker may ask for, not what it takes: the budget bounds that.
+constexpr std::uint64_t kWorkerMemoryLeast = 1ULL << 30;
+
+WorkerScope scope_named(std::string_view name) {
+  if (name == "model") return WorkerScope::model;
+  return name == "request" ? WorkerScope::request : WorkerScope::principal;
+}
 
 /// What a host that permits less than is demanded is told.
 Error too_weak(const ServerConfig& config) {
@@ -40,11 +49,13 @@ Result<EngineChoice> choose_engine(const ServerConfig& config, const Software& s
   SandboxSettings settings;
   settings.program = {software.worker->file.number(), software.library.file.number(), {"1", "1"}};
   settings.lanes = std::min(config.run_threads, kLanesMax);
+  settings.scope = scope_named(config.worker_scope);
+  settings.worker_memory_max = std::max(config.memory_budget_bytes, kWorkerMemoryLeast);
   CLOISTER_ASSIGN(settings.demanded, Confinement::of(config.sandbox_require));
   auto engine = make_sandbox_engine(settings, clock);
   if (!engine.ok() && engine.error().code == Code::unavailable) return too_weak(config);
   if (!engine.ok()) return engine.error();
-  std::string sandbox = engine.value()->in_force().words();
+  std::string sandbox = engine.value()->in_force().words() + " scope-" + config.worker_scope;
   return EngineChoice{std::move(engine).value(), std::move(sandbox)};
 }
 

@@ -48,6 +48,7 @@ void for_each_member(Config& config, Visitor&& visit) {
   visit("sandbox_require", config.sandbox_require,
         Choice{{"seccomp", "limits", "landlock", "own-user", "user-namespace", "pid-namespace",
                 "network-namespace"}});
+  visit("worker_scope", config.worker_scope, Choice{{"model", "principal", "request"}});
   visit("anchor", config.anchor, Choice{{"none"}});
   visit("integrity", config.integrity, Choice{{"tags", "full"}});
   visit("allow_swap", config.allow_swap, Any{});

@@ -45,6 +45,7 @@ struct ServerConfig {
   std::string isolation = "process";
   /// What must confine the workers, or the server does not start: words as in `/v2`.
   std::vector<std::string> sandbox_require;
+  std::string worker_scope = "principal";  ///< who may follow whom in a worker; or model, request
   std::string anchor = "none";
   std::string integrity = "tags";  ///< "tags" or "full"
   bool allow_swap = false;

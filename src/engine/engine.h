@@ -109,7 +109,7 @@ class Engine {
   /// Fails: `internal` when the runtime refuses the model; `unavailable` when memory is short.
   virtual Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) = 0;
   virtual Standing standing(const VersionRef&) const { return Standing::well; }
-  /// Memory that it takes now whatever is loaded, in bytes.
+  /// Memory beside all models that this process and the engine's spare parts take now, in bytes.
   virtual std::uint64_t shared_bytes() const { return 0; }
 };
 

@@ -26,6 +26,7 @@ class Lane {
         signature_(signature) {}
 
   LaneHead& head() const noexcept { return head_; }
+  MutableBytes data() const noexcept { return data_; }
 
   /// Server: puts one request there. `inputs` fit the signature (check_inputs); `outputs` are
   /// names of it, or empty for all. Fails: `too_large` where the lane's data is too small.

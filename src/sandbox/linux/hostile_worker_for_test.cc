@@ -17,6 +17,7 @@
 #include <functional>
 #include <new>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -119,6 +120,20 @@ std::string fill_memory() {
   }
 }
 
+bool fork_once() {
+  return ::syscall(SYS_fork) >= 0 || ::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) >= 0;
+}
+bool open_once() {
+  return ::dup(0) >= 0 || ::open("/dev/null", O_RDONLY) >= 0 || ::memfd_create("x", 0) >= 0;
+}
+
+/// How often `attempt` came to something.
+std::string made(bool (*attempt)()) {
+  int count = 0;
+  for (int i = 0; i < 10'000; ++i) count += attempt() ? 1 : 0;
+  return "made " + std::to_string(count);
+}
+
 void answer(const Lane& lane, const std::string& rule, std::uint32_t turn, Bytes weights) {
   const Lane::Request request = lane.read_request(turn).value();
   LaneHead& head = lane.head();
@@ -129,6 +144,22 @@ void answer(const Lane& lane, const std::string& rule, std::uint32_t turn, Bytes
   const float before = std::exchange(remembered, first);
   // The answer of an honest worker, for the lies below to change.
   lane.write_reply(turn, {{"y", x}});
+  if (first == 0) return finish(lane, turn);  // well behaved on zeros, so at upload
+  if (rule == "busy") {  // honest work that takes a processor for a while
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  }
+  if (rule == "fork") lane.write_error(turn, Code::internal, made(fork_once));
+  if (rule == "descriptors") lane.write_error(turn, Code::internal, made(open_once));
+  if (rule == "signals") {
+    for (pid_t process = 1; process < 1000; ++process) {
+      ::kill(process, SIGKILL);
+      ::syscall(SYS_tgkill, process, process, SIGKILL);
+    }
+    ::raise(SIGSTOP);
+  }
+  if (rule == "lane") std::memset(lane.data().data(), 1, lane.data().size());
   if (rule == "remember") {
     lane.write_error(turn, Code::internal, "before: " + std::to_string(std::lround(before)));
   }
@@ -183,6 +214,13 @@ void optimise_badly(int file, const std::string& rule) {
   }
 }
 
+void serve(const Lane& lane, const std::string& rule, std::uint32_t turn, Bytes weights) {
+  for (;; ++turn) {
+    await(lane, turn);
+    answer(lane, rule, turn, weights);
+  }
+}
+
 void misbehave() {
   ReadyMessage ready;
   ready.landlock = restrict_files() ? 1 : 0;
@@ -197,22 +235,28 @@ void misbehave() {
   if (start.weights_bytes > 0) {
     weights = Mapping::map(files[1].number(), start.weights_bytes, Mapping::Access::read).value();
   }
-  const int lane_file = files[files.size() - 1 - start.optimise].number();
-  const auto memory =
-      Mapping::map(lane_file, start.lane_bytes, Mapping::Access::read_write).value();
-  const Lane lane(memory.bytes(), bundle.signature);
+  std::vector<Mapping> lanes;
+  for (std::size_t i = files.size() - start.optimise - start.lanes;
+       i < files.size() - start.optimise; ++i) {
+    lanes.push_back(
+        Mapping::map(files[i].number(), start.lane_bytes, Mapping::Access::read_write).value());
+  }
+  const Lane lane(lanes[0].bytes(), bundle.signature);
   const std::string rule = bundle.signature.inputs.at(0).name;
   if (rule == "die at load") std::abort();
   if (rule == "hang at load") hang();
   const Duty duty = start.optimise == 1 ? Duty::optimise : Duty::run;
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 1; i < lanes.size(); ++i) {
+    threads.emplace_back([&, i] {
+      serve(Lane(lanes[i].bytes(), bundle.signature), rule, 1, weights.bytes());
+    });
+  }
   if (!lock_down(duty, start.memory_max, start.file_max).ok()) std::abort();
   if (duty == Duty::optimise) optimise_badly(files.back().number(), rule);
   lane.write_reply(1, {});
   finish(lane, 1);
-  for (std::uint32_t turn = 2;; ++turn) {
-    await(lane, turn);
-    answer(lane, rule, turn, weights.bytes());
-  }
+  serve(lane, rule, 2, weights.bytes());
 }
 
 }  // namespace

@@ -127,8 +127,8 @@ class LinuxSandboxEngine final : public SandboxEngine {
   }
   std::uint64_t shared_bytes() const override {
     const WorkerProgram& program = shared_.settings.program;
-    return shared_.spares.private_bytes() + memory_of(program.program) +
-           memory_of(program.library);
+    return private_bytes_of_this_process() + shared_.spares.private_bytes() +
+           memory_of(program.program) + memory_of(program.library);
   }
 
   Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {

@@ -123,6 +123,19 @@ Child clone_child(ChildPlan plan, int namespaces) {
   return child;
 }
 
+std::uint64_t private_bytes_of(const std::string& process) {
+  const std::string path = "/proc/" + process + "/statm";
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 128> text{};
+  if (!file.open() || ::read(file.number(), text.data(), text.size() - 1) <= 0) return 0;
+  unsigned long long total = 0;
+  unsigned long long resident = 0;
+  unsigned long long shared = 0;
+  if (std::sscanf(text.data(), "%llu %llu %llu", &total, &resident, &shared) != 3) return 0;
+  if (shared > resident) return 0;
+  return (resident - shared) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 uid_t next_user() {
   static std::atomic<uid_t> used{0};
   return kFirstUser + used.fetch_add(1, std::memory_order_relaxed) % kUsers;
@@ -230,16 +243,11 @@ void WorkerProcess::end() const noexcept {
 }
 
 std::uint64_t WorkerProcess::private_bytes() const {
-  const std::string path = "/proc/" + std::to_string(pid_) + "/statm";
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<char, 128> text{};
-  if (!file.open() || ::read(file.number(), text.data(), text.size() - 1) <= 0) return 0;
-  unsigned long long total = 0;
-  unsigned long long resident = 0;
-  unsigned long long shared = 0;
-  if (std::sscanf(text.data(), "%llu %llu %llu", &total, &resident, &shared) != 3) return 0;
-  if (shared > resident) return 0;
-  return (resident - shared) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return private_bytes_of(std::to_string(pid_));
+}
+
+std::uint64_t private_bytes_of_this_process() {
+  return private_bytes_of("self");
 }
 
 }  // namespace cloister

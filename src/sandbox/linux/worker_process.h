@@ -35,6 +35,9 @@ struct WorkerProgram {
 inline constexpr int kWorkerSocket = 3;   ///< descriptor numbers inside the worker
 inline constexpr int kWorkerLibrary = 4;
 
+/// Memory in bytes that only this process has now.
+std::uint64_t private_bytes_of_this_process();
+
 /// A child process that holds nothing of this process but its end of a socket and the library, and
 /// that dies with the thread which started it. Ended and reaped in the destructor.
 class WorkerProcess {

@@ -25,6 +25,15 @@ void WorkerSet::add(std::shared_ptr<LiveWorker> worker) {
   changed_.notify_all();
 }
 
+void WorkerSet::replace(std::shared_ptr<LiveWorker> worker) {
+  Slots gone;  // ended outside the lock
+  {
+    const MutexLock lock(mutex_);
+    gone.swap(slots_);
+  }
+  add(std::move(worker));
+}
+
 void WorkerSet::drop_dead(Slots& gone) {
   for (auto slot = slots_.begin(); slot != slots_.end();) {
     if (slot->worker->alive()) {

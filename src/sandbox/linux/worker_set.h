@@ -28,6 +28,8 @@ class WorkerSet {
 
   /// Takes in a worker that nobody used yet.
   void add(std::shared_ptr<LiveWorker> worker) EXCLUDES(mutex_);
+  /// The same, in place of all others: they end with the runs that they have.
+  void replace(std::shared_ptr<LiveWorker> worker) EXCLUDES(mutex_);
 
   /// One lane of one worker, for one run.
   struct Use {

@@ -1,0 +1,189 @@
+"""40 models of 100 MB under a budget of 1 GiB: 16 clients ask at random for 10 minutes.
+
+Meanwhile the memory of all processes together (sum of PSS) is read every 50 ms. Every answer is
+compared with what the model computes; a 429 or 503 is asked again.
+"""
+
+import argparse
+import json
+import pathlib
+import random
+import sys
+import tempfile
+import threading
+import time
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from e2e.case import PROGRAMS, npy
+from e2e.start_test import client_identity
+from support.server import Server
+
+WIDTH = 5120  # a square matrix of that many floats is 100 MiB
+MIB = 1 << 20
+
+
+def model_of(matrix):
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])], "soak",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, WIDTH])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, WIDTH])],
+        [numpy_helper.from_array(matrix, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    return model.SerializeToString()
+
+
+def family_of(pid):
+    """The process and all that descend from it."""
+    found = [pid]
+    for each in found:
+        for children in pathlib.Path(f"/proc/{each}/task").glob("*/children"):
+            try:
+                found += [int(child) for child in children.read_text().split()]
+            except OSError:
+                pass
+    return found
+
+
+def pss_of(pid):
+    try:
+        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+class Sampler(threading.Thread):
+    """Sums PSS every 50 ms, or as fast as the kernel tells."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid = pid
+        self.sums = []
+        self.longest = 0.0
+        self.stopping = threading.Event()
+
+    def run(self):
+        last = time.monotonic()
+        while not self.stopping.is_set():
+            self.sums.append(sum(pss_of(each) for each in family_of(self.pid)))
+            now = time.monotonic()
+            self.longest = max(self.longest, now - last)
+            self.stopping.wait(max(0.0, 0.05 - (now - last)))
+            last = time.monotonic()
+
+
+class Clients:
+    def __init__(self, server, token, matrix, count):
+        self.server, self.token, self.matrix, self.count = server, token, matrix, count
+        self.end = 0.0
+        self.lock = threading.Lock()
+        self.answers, self.retries, self.wrong, self.lost, self.took = 0, 0, [], [], []
+
+    def ask(self, http, choice, which):
+        x = choice.standard_normal((1, WIDTH)).astype(np.float32)
+        start = time.monotonic()
+        while True:
+            answer = http.post(
+                self.server.url + f"/v2/models/m{which}/infer", data=npy(x),
+                headers={"Content-Type": "application/x-npy", "Accept": "application/x-npy"})
+            if answer.status_code not in (429, 503):
+                break
+            with self.lock:
+                self.retries += 1
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
+        if answer.status_code != 200:
+            return f"{answer.status_code}: {answer.text[:200]}", None, None
+        y = np.frombuffer(answer.content[-4 * WIDTH:], np.float32)
+        # The model's matrix is the common one with its rows moved on by `which`.
+        expected = (np.roll(x, -which, axis=1) @ self.matrix)[0]
+        right = bool(np.allclose(y, expected, rtol=1e-3, atol=1e-2))
+        return None, right, time.monotonic() - start
+
+    def run(self, number):
+        choice = np.random.default_rng(number)
+        pick = random.Random(number)
+        with self.server.session(self.token) as http:
+            while time.monotonic() < self.end:
+                which = pick.randrange(self.count)
+                try:
+                    lost, right, took = self.ask(http, choice, which)
+                except Exception as error:  # what was sent and not answered is lost
+                    lost, right, took = repr(error), None, None
+                with self.lock:
+                    if lost:
+                        self.lost.append(lost)
+                    elif not right:
+                        self.wrong.append(which)
+                    else:
+                        self.answers += 1
+                        self.took.append(took)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--models", type=int, default=40)
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--budget-mib", type=int, default=1024)
+    options = parser.parse_args()
+    matrix = np.random.default_rng(1).standard_normal((WIDTH, WIDTH)).astype(np.float32)
+    with tempfile.TemporaryDirectory(prefix="cloister-soak-") as folder:
+        pem, digest = client_identity(folder)
+        config = pathlib.Path(folder) / "cloister.json"
+        config.write_text(json.dumps({
+            "store": folder + "/store", "listen_port": 0, "platform": "simulated",
+            "allow_swap": True, "owner": {"name": "owner", "key_sha256": digest},
+            "memory_budget_bytes": options.budget_mib * MIB}))
+        with Server(PROGRAMS, folder, ("--create-store",), config=config) as server:
+            return soak(server, pem, matrix, options)
+
+
+def soak(server, pem, matrix, options):
+    with server.session() as http:
+        http.cert = pem
+        token = http.post(server.url + "/v2/principals/owner/tokens").json()["token"]
+    with server.session(token) as http:
+        for which in range(options.models):
+            stored = http.put(server.url + f"/v2/models/m{which}/versions/1",
+                              data=model_of(np.roll(matrix, which, axis=0)))
+            if stored.status_code != 201:
+                raise SystemExit(f"upload: {stored.status_code} {stored.text}")
+    print(f"{options.models} models of {matrix.nbytes / MIB:.0f} MiB stored", flush=True)
+    sampler = Sampler(server.process.pid)
+    clients = Clients(server, token, matrix, options.models)
+    clients.end = time.monotonic() + options.seconds
+    threads = [threading.Thread(target=clients.run, args=(i,)) for i in range(options.clients)]
+    sampler.start()
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        time.sleep(15)
+        print(f"answers {clients.answers}, asked again {clients.retries}, wrong "
+              f"{len(clients.wrong)}, lost {len(clients.lost)}, memory up to "
+              f"{max(sampler.sums) / MIB:.0f} MiB", flush=True)
+    for thread in threads:
+        thread.join()
+    sampler.stopping.set()
+    sampler.join()
+    most, bound = max(sampler.sums), options.budget_mib * MIB * 1.05
+    over = sum(each > bound for each in sampler.sums)
+    took = sorted(clients.took) or [0.0]
+    print(f"answers {clients.answers}, asked again {clients.retries}, "
+          f"median {took[len(took) // 2]:.2f} s, longest {took[-1]:.2f} s")
+    print(f"memory: {len(sampler.sums)} samples, longest gap {sampler.longest * 1000:.0f} ms, "
+          f"median {sorted(sampler.sums)[len(sampler.sums) // 2] / MIB:.0f} MiB")
+    for lost in clients.lost[:5]:
+        print("lost:", lost)
+    print(f"residency: most memory {most / MIB:.0f} MiB, {over} samples over "
+          f"(goal {bound / MIB:.0f} MiB, 0)")
+    print(f"residency: wrong answers {len(clients.wrong)}, lost {len(clients.lost)} (goal 0, 0)")
+    return 0 if most <= bound and not clients.wrong and not clients.lost else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
