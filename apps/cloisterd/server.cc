@@ -313,7 +313,6 @@ Status run_server(const Options& options, const ServerConfig& config) {
                   start_metrics(config, {counters, statistics, *options_book, residency,
                                          queues.runs, queues.loads, queues.uploads}));
   print_start(config, server->port(), tls.pin(), store.platform->kind());
-
   events.record(ServerStarted{server->port(), models.stored_versions()});
   serve_until_stopped(*server, tls, keeper, *access.usage, clock, events);
   stop_all(*server, batcher, queues, *access.usage, clock, events);
