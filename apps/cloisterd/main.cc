@@ -4,8 +4,10 @@
 
 #include "base/posix/process.h"
 #include "crypto/library.h"
+#include "hand_over.h"
 #include "options.h"
 #include "server.h"
+#include "verify_command.h"
 
 namespace cloister {
 
@@ -24,11 +26,18 @@ class ConsoleReport {
 namespace {
 
 constexpr std::uint64_t kConfigFileMax = kConfigBytesMax;
+constexpr int kDamaged = 3;
 
 Result<ServerConfig> read_config(const Options& options) {
   if (options.mode == Options::Mode::dev) return dev_config(options);
   CLOISTER_ASSIGN(const ByteVector text, read_operator_file(options.path, kConfigFileMax));
   return parse_server_config(text_of(text));
+}
+
+Status do_as_asked(const Options& options, const ServerConfig& config) {
+  if (options.hand_over) return hand_over_store(options, config);
+  if (!options.take_over.empty()) return take_over_store(options, config);
+  return run_server(options, config);
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -50,9 +59,15 @@ int run(const std::vector<std::string>& arguments) {
     ConsoleReport::print(config.error());
     return 1;
   }
-  const Status served = run_server(options.value(), config.value());
-  if (served.ok()) return 0;
-  ConsoleReport::print(served.error());
+  if (options.value().verify_store) {
+    const auto whole = verify_store_command(options.value(), config.value());
+    if (whole.ok()) return whole.value() ? 0 : kDamaged;
+    ConsoleReport::print(whole.error());
+    return 1;
+  }
+  const Status done = do_as_asked(options.value(), config.value());
+  if (done.ok()) return 0;
+  ConsoleReport::print(done.error());
   return 1;
 }
 

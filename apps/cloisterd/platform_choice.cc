@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "crypto/aead.h"
 #include "evidence/device/gramine_platform.h"
 #include "evidence/device/occlum_platform.h"
 #include "evidence/device/quote_service.h"
@@ -18,6 +19,7 @@ namespace {
 
 using Made = Result<std::unique_ptr<Platform>>;
 
+constexpr std::string_view kBuildInfo = "cloister root secret of one build";
 constexpr const char* kAzureMetadata = "169.254.169.254";
 
 SealIdentity seal_identity(const ServerConfig& config) {
@@ -71,7 +73,8 @@ Made choose_platform(const ServerConfig& config, Files& store_folder, Entropy& e
   return made;
 }
 
-Result<SecretBytes> choose_root_secret(const ServerConfig& config, Platform& platform) {
+Result<SecretBytes> choose_root_secret(const ServerConfig& config, Platform& platform,
+                                       const Sha256Digest& software) {
   if (config.root_secret == "tpm") {
     CLOISTER_ASSIGN(const auto tpm, make_tpm_platform(tpm_settings(config)));
     return tpm->root_secret();
@@ -81,6 +84,10 @@ Result<SecretBytes> choose_root_secret(const ServerConfig& config, Platform& pla
     return Error{Code::unavailable, "start.root_secret",
                  Detail("this platform has no sealing key: the store needs \"root_secret\": "
                         "\"tpm\" and a TPM inside the trusted boundary")};
+  }
+  if (secret.ok() && platform.kind() == EvidenceKind::simulated &&
+      seal_identity(config) == SealIdentity::mrenclave) {
+    return hkdf_sha256(secret.value(), software, bytes_of(kBuildInfo), kRootSecretBytes);
   }
   return secret;
 }

@@ -20,7 +20,9 @@ Result<std::unique_ptr<Platform>> choose_platform(const ServerConfig& config, Fi
                                                   Entropy& entropy, const Sha256Digest& software);
 
 /// What the store's keys come from: the platform's sealing key, or the TPM's where the
-/// configuration says so. Fails: as the platform does; `unavailable` where it has no such key.
-Result<SecretBytes> choose_root_secret(const ServerConfig& config, Platform& platform);
+/// configuration says so. A simulation's is bound to `software` where an enclave's would be to its
+/// measurement. Fails: as the platform does; `unavailable` where it has no such key.
+Result<SecretBytes> choose_root_secret(const ServerConfig& config, Platform& platform,
+                                       const Sha256Digest& software);
 
 }  // namespace cloister

@@ -8,23 +8,21 @@
 #include "api/api_handler.h"
 #include "base/posix/posix_clock.h"
 #include "base/posix/posix_entropy.h"
-#include "base/posix/posix_files.h"
 #include "base/posix/process.h"
-#include "crypto/signature.h"
 #include "encoding/base64.h"
 #include "engine_choice.h"
-#include "evidence/attester.h"
 #include "evidence/certificate_keeper.h"
+#include "hand_over.h"
+#include "identity.h"
 #include "metrics.h"
-#include "net/server.h"
 #include "observe/json_line_events.h"
-#include "platform_choice.h"
 #include "residency/residency.h"
 #include "serving/attestation.h"
 #include "serving/batcher.h"
 #include "serving/models.h"
 #include "serving/receipts.h"
 #include "start_checks.h"
+#include "store_choice.h"
 #include "vault/vault.h"
 
 namespace cloister {
@@ -53,20 +51,6 @@ ApiSettings api_settings(const ServerConfig& config) {
   return settings;
 }
 
-ServerFacts server_facts(const ServerConfig& config, const Software& software,
-                         const std::string& sandbox, const Receipts& receipts,
-                         const SealedUploads& sealed) {
-  ServerFacts facts;
-  facts.configuration = sha256(bytes_of(canonical_text(config)));
-  facts.software = software.digest;
-  facts.isolation = config.isolation;
-  facts.sandbox = sandbox;
-  facts.anchor = config.anchor;
-  facts.receipt_key = receipts.key_digest();
-  facts.hpke_key = sealed.key_digest();
-  return facts;
-}
-
 ServerDescription describe_server(const ServerConfig& config, const ServerFacts& facts,
                                   EvidenceKind kind, const SealedUploads& sealed) {
   ServerDescription server;
@@ -79,28 +63,6 @@ ServerDescription describe_server(const ServerConfig& config, const ServerFacts&
   server.anchor = config.anchor;
   return server;
 }
-
-/// The key that TLS proves and the evidence covers, and the certificates made for it.
-class TlsKey {
- public:
-  static Result<TlsKey> make(Receipts& receipts) {
-    CLOISTER_ASSIGN(SigningKey key, SigningKey::generate_p256());
-    return TlsKey(std::move(key), receipts);
-  }
-  const SigningKey& key() const { return key_; }
-  std::string pin() const { return "sha256//" + base64_encode(sha256(key_.spki())); }
-  Result<TlsIdentity> identity(CertificateKeeper& keeper) const {
-    CLOISTER_ASSIGN(ByteVector certificate, keeper.renew());
-    receipts_.use_certificate(certificate);
-    CLOISTER_ASSIGN(SecretBytes private_key, key_.pkcs8());
-    return TlsIdentity{std::move(private_key), std::move(certificate)};
-  }
-
- private:
-  TlsKey(SigningKey key, Receipts& receipts) : key_(std::move(key)), receipts_(receipts) {}
-  SigningKey key_;
-  Receipts& receipts_;
-};
 
 Status make_first_owner(const Options& options, const ServerConfig& config,
                         Principals& principals) {
@@ -166,52 +128,6 @@ void serve_until_stopped(HttpsServer& server, const TlsKey& tls, CertificateKeep
   }
 }
 
-/// What is on disk, opened: members in the order in which they need each other.
-struct OpenedStore {
-  std::unique_ptr<Files> folder;
-  std::unique_ptr<Platform> platform;
-  std::unique_ptr<Files> files;
-  std::unique_ptr<Vault> vault;
-};
-struct StoreParts {
-  Entropy& entropy;
-  const Clock& clock;
-  Anchor& anchor;
-};
-
-Result<OpenedStore> open_store(const Options& options, const ServerConfig& config,
-                               const Software& software, StoreParts parts) {
-  const bool create = options.mode == Options::Mode::dev || options.create_store;
-  const IfAbsent if_absent = create ? IfAbsent::create : IfAbsent::fail;
-  OpenedStore store;
-  CLOISTER_ASSIGN(store.folder, open_posix_files(config.store, if_absent));
-  // Where anything is, a store was: one that is gone is missed, not made anew.
-  CLOISTER_ASSIGN(const auto entries, store.folder->list(""));
-  const bool first = create && entries.empty();
-  CLOISTER_ASSIGN(store.platform,
-                  choose_platform(config, *store.folder, parts.entropy, software.digest));
-  CLOISTER_ASSIGN(const SecretBytes root_secret, choose_root_secret(config, *store.platform));
-  if (first) CLOISTER_TRY(store.folder->make_folder("vault"));
-  CLOISTER_ASSIGN(store.files, open_posix_files(config.store + "/vault", IfAbsent::fail));
-  VaultSettings settings;
-  settings.integrity = config.integrity == "full" ? IntegrityMode::full : IntegrityMode::tags;
-  settings.shareable_weights = config.isolation == "process";
-  CLOISTER_ASSIGN(store.vault, open_vault({*store.files, parts.entropy, parts.clock, parts.anchor},
-                                          root_secret, settings, first));
-  return store;
-}
-
-Result<std::unique_ptr<HttpsServer>> listen(const ServerConfig& config, const TlsKey& tls,
-                                            CertificateKeeper& keeper, RequestHandler& handler) {
-  CLOISTER_ASSIGN(TlsIdentity identity, tls.identity(keeper));
-  ListenerSettings settings;
-  settings.address = config.listen_address;
-  settings.port = config.listen_port;
-  settings.connections_max = config.connections_max;
-  settings.io_threads = config.io_threads;
-  return start_https_server(settings, std::move(identity), handler);
-}
-
 /// A batch's run: as that of one request, leased for as long as its outputs are kept.
 RunModel run_model_of(Models& models) {
   return [&models](const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
@@ -260,22 +176,24 @@ void stop_all(HttpsServer& server, Batcher& batcher, Queues& queues, UsageBook& 
 
 Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_TRY(check_machine(config));
+  if (!config.upgrade_policy.empty()) CLOISTER_TRY(upgrade_trust(options, config));
   CLOISTER_ASSIGN(const Software software, check_software(config));
   PosixClock clock;
   PosixEntropy entropy;
   JsonLineEvents events(clock, stderr);
   CLOISTER_ASSIGN(const EngineChoice choice, choose_engine(config, software, clock));
-  NoAnchor anchor;
-  CLOISTER_ASSIGN(const OpenedStore store,
-                  open_store(options, config, software, {entropy, clock, anchor}));
-  Vault* const vault = store.vault.get();
+  CLOISTER_ASSIGN(const StorePlace store, find_store(options, config, software.digest, entropy));
+  CLOISTER_ASSIGN(const auto vault, open_vault(vault_parts(store, entropy, clock),
+                                               store.root_secret, store.settings, store.first));
   CLOISTER_ASSIGN(const AccessTables access, open_access_tables(*vault, entropy, clock));
-  CLOISTER_ASSIGN(const auto receipts,
-                  Receipts::make(*vault, clock, sha256(bytes_of(canonical_text(config)))));
-  const ServerFacts facts =
-      server_facts(config, software, choice.sandbox, *receipts, *access.sealed);
+  ServerFacts facts = server_facts(config, software.digest, choice.sandbox);
+  CLOISTER_ASSIGN(const auto receipts, Receipts::make(*vault, clock, facts.configuration));
+  facts.receipt_key = receipts->key_digest();
+  facts.hpke_key = access.sealed->key_digest();
   access.sealed->use_facts(facts);
-  CLOISTER_ASSIGN(const TlsKey tls, TlsKey::make(*receipts));
+  CLOISTER_ASSIGN(const TlsKey tls, TlsKey::make([&](const ByteVector& certificate) {
+    receipts->use_certificate(certificate);
+  }));
   Attester attester(*store.platform, tls.key(), clock, facts, canonical_text(config));
   CertificateKeeper keeper(attester, clock, config.names);
   const Attestation attestation(attester, *vault);

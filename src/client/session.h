@@ -35,6 +35,11 @@ class ClientSession {
   static Result<OpenedSession> open(const ServerUrl& url, const TrustSettings& trust,
                                     const Clock& clock, Entropy& entropy);
 
+  /// RFC 9266, of this session's connection: what evidence of the client's own is bound to.
+  const std::array<std::byte, 32>& tls_exporter() const noexcept {
+    return connection_->tls_exporter();
+  }
+
   /// Sent as a bearer token with every request from now on that brings no authorization of its
   /// own. May be null.
   void use_token(std::shared_ptr<const SecretBytes> token) noexcept { token_ = std::move(token); }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <map>
+#include <set>
 
 #include "encoding/base64.h"
 #include "encoding/json.h"
@@ -15,6 +17,9 @@ constexpr std::size_t kHostNameMax = 253;
 constexpr std::size_t kNamesMax = 16;
 constexpr std::uint64_t kPcrCount = 24;
 constexpr std::uint64_t kGigabyte = 1ULL << 30;
+// What TPM 2.0 leaves to the machine's owner; the anchor takes two in a row.
+constexpr std::uint64_t kNvIndexMin = 0x01800000;
+constexpr std::uint64_t kNvIndexMax = 0x01bffffe;
 
 /// What a member of the configuration may hold. The same list reads and writes.
 struct Text {
@@ -28,6 +33,7 @@ struct Range {
   std::uint64_t most;
 };
 struct Any {};
+struct AnyObject {};
 
 /// Every member in canonical order, each once: the one place that knows the keys and the bounds.
 template <class Config, class Visitor>
@@ -49,7 +55,9 @@ void for_each_member(Config& config, Visitor&& visit) {
         Choice{{"seccomp", "limits", "landlock", "own-user", "user-namespace", "pid-namespace",
                 "network-namespace"}});
   visit("worker_scope", config.worker_scope, Choice{{"model", "principal", "request"}});
-  visit("anchor", config.anchor, Choice{{"none"}});
+  visit("anchor", config.anchor, Choice{{"none", "tpm"}});
+  visit("tpm_nv_index", config.tpm_nv_index, Range{kNvIndexMin, kNvIndexMax});
+  visit("upgrade_policy", config.upgrade_policy, AnyObject{});
   visit("integrity", config.integrity, Choice{{"tags", "full"}});
   visit("allow_swap", config.allow_swap, Any{});
   visit("log_requests", config.log_requests, Any{});
@@ -82,6 +90,25 @@ Error wrong(std::string_view key, const std::string& expected) {
 
 bool is_printable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 127; });
+}
+
+/// `value` without blanks and with the members of objects in order of their names.
+void write_canonical(JsonWriter& out, const JsonValue& value) {
+  if (value.is_object()) {
+    std::map<std::string_view, const JsonValue*> sorted;
+    for (const JsonMember& member : value.members()) sorted.emplace(member.key, &member.value);
+    out.begin_object();
+    for (const auto& [key, member] : sorted) write_canonical(out.key(key), *member);
+    out.end_object();
+  } else if (value.is_array()) {
+    out.begin_array();
+    for (const JsonValue& item : value.items()) write_canonical(out, item);
+    out.end_array();
+  } else if (value.is_text()) {
+    out.text(*value.text());
+  } else {
+    out.raw(value.raw());
+  }
 }
 
 /// Reads one JSON value into one field.
@@ -180,6 +207,14 @@ class FieldReader {
     field = owner;
     return Done{};
   }
+  Status read(std::string& field, AnyObject) const {
+    field.clear();
+    if (value_.is_null()) return Done{};
+    if (!value_.is_object()) return wrong(key_, "an object or null");
+    JsonWriter out(field);
+    write_canonical(out, value_);
+    return Done{};
+  }
   Status read(std::vector<Preload>& field, Any) const {
     if (!value_.is_array() || value_.items().size() > kPreloadMax) {
       return wrong(key_, "a list of at most 1024 {\"owner\", \"model\", \"version\"}");
@@ -204,8 +239,16 @@ class FieldReader {
   const JsonValue& value_;
 };
 
-void write(JsonWriter& out, const std::string& value) {
+template <class Bound>
+void write(JsonWriter& out, const std::string& value, const Bound&) {
   out.text(value);
+}
+void write(JsonWriter& out, const std::string& value, AnyObject) {
+  if (value.empty()) {
+    out.null();
+  } else {
+    out.raw(value);
+  }
 }
 void write(JsonWriter& out, bool value) {
   out.boolean(value);
@@ -246,6 +289,11 @@ void write(JsonWriter& out, const std::vector<Preload>& value) {
   out.end_array();
 }
 
+template <class Field, class Bound>
+void write(JsonWriter& out, const Field& value, const Bound&) {
+  write(out, value);
+}
+
 }  // namespace
 
 Result<ServerConfig> parse_server_config(std::string_view text) {
@@ -284,9 +332,9 @@ std::string canonical_text(const ServerConfig& config) {
   std::string text;
   JsonWriter out(text);
   out.begin_object();
-  for_each_member(config, [&](std::string_view key, const auto& field, const auto&) {
+  for_each_member(config, [&](std::string_view key, const auto& field, const auto& bound) {
     out.key(key);
-    write(out, field);
+    write(out, field, bound);
   });
   out.end_object();
   return text;

@@ -37,7 +37,7 @@ struct ServerConfig {
   std::string store;                                            ///< folder
   /// What vouches for this server. "auto" takes the enclave that is found and never a simulation.
   std::string platform = "auto";
-  std::string seal_to = "mrenclave";   ///< SGX: sealed to this build, or to its "mrsigner"
+  std::string seal_to = "mrenclave";   ///< sealed to this build, or to its "mrsigner"
   std::string root_secret = "platform";  ///< or "tpm": where the enclave has no sealing key
   std::string tpm_device = "/dev/tpmrm0";  ///< or "swtpm:path=FILE", "swtpm:host=HOST,port=N"
   std::set<std::uint32_t> tpm_pcrs{0, 1, 2, 3, 4, 5, 6, 7};  ///< what a TPM's secret is bound to
@@ -46,7 +46,11 @@ struct ServerConfig {
   /// What must confine the workers, or the server does not start: words as in `/v2`.
   std::vector<std::string> sandbox_require;
   std::string worker_scope = "principal";  ///< who may follow whom in a worker; or model, request
-  std::string anchor = "none";
+  std::string anchor = "none";           ///< or "tpm"
+  std::uint32_t tpm_nv_index = 0x01800c10;  ///< the first of two that the anchor takes
+  /// Who may be handed the store's key: a policy of the verifier's, as canonical JSON; empty for
+  /// nobody. A store keeps the one that it was made with.
+  std::string upgrade_policy;
   std::string integrity = "tags";  ///< "tags" or "full"
   bool allow_swap = false;
   bool log_requests = false;  ///< one line for each request: route, status, sizes, time

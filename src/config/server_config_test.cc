@@ -63,6 +63,26 @@ TEST(CanonicalText, SurvivesParsingAgain) {
   EXPECT_EQ(canonical_text(again.value()), text);
 }
 
+TEST(ParseServerConfig, RefusesAnchorsAndPoliciesThatAreNone) {
+  EXPECT_EQ(refusal_of(R"({"store":"/s","anchor":"etcd"})"),
+            R"("anchor": expected "none" or "tpm")");
+  EXPECT_NE(refusal_of(R"({"store":"/s","tpm_nv_index":1})"), "accepted");
+  EXPECT_NE(refusal_of(R"({"store":"/s","upgrade_policy":"any"})"), "accepted");
+}
+
+TEST(CanonicalText, WritesTheUpgradePolicyInOneWay) {
+  const auto first = parse_server_config(
+      R"({"store":"/s","upgrade_policy":{ "b" : [ 1, true ], "a":"\u0041" }})");
+  const auto second =
+      parse_server_config(R"({"upgrade_policy":{"a":"A","b":[1,true]},"store":"/s"})");
+  ASSERT_TRUE(first.ok() && second.ok());
+  EXPECT_EQ(first.value().upgrade_policy, R"({"a":"A","b":[1,true]})");
+  EXPECT_EQ(canonical_text(first.value()), canonical_text(second.value()));
+  const auto again = parse_server_config(canonical_text(first.value()));
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(canonical_text(again.value()), canonical_text(first.value()));
+}
+
 TEST(CanonicalText, SaysThatThereIsNoOwner) {
   const std::string text = canonical_text(parse_server_config(R"({"store":"/s"})").value());
   EXPECT_NE(text.find(R"("owner":null)"), std::string::npos);

@@ -99,6 +99,7 @@ Result<std::string> Attester::admitted_answer(const FreshnessRequest& request) {
   fresh.nonce = request.nonce;
   fresh.tls_exporter = request.tls_exporter;
   fresh.epoch = request.epoch;
+  fresh.purpose = request.purpose;
   const ByteVector claims = write_claims(fresh);
   CLOISTER_ASSIGN(const PlatformEvidence made, evidence_for(report_data_of(claims)));
   std::string body;

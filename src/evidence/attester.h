@@ -30,6 +30,7 @@ struct FreshnessRequest {
   ByteVector nonce;         ///< decoded from base64url, kNonceBytesMin to kNonceBytesMax
   ByteVector tls_exporter;  ///< RFC 9266 tls-exporter of the asker's own connection, 32 bytes
   std::optional<std::uint64_t> epoch;  ///< the catalogue's epoch now
+  std::optional<std::string> purpose;  ///< where the evidence asks for something itself
 };
 
 /// Binds one TLS key and one server's facts to the platform's evidence. Evidence is made one piece

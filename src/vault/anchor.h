@@ -10,7 +10,14 @@ namespace cloister {
 enum class AnchorKind { none, tpm, etcd };
 
 /// "none", "tpm", "etcd": as it stands in the evidence, `/v2` and the configuration.
-const char* name_of(AnchorKind kind) noexcept;
+constexpr const char* name_of(AnchorKind kind) noexcept {
+  switch (kind) {
+    case AnchorKind::none: break;
+    case AnchorKind::tpm: return "tpm";
+    case AnchorKind::etcd: return "etcd";
+  }
+  return "none";
+}
 
 /// What an anchor adds to the catalogue's key. Rewriting it makes every older catalogue useless.
 struct AnchorSecret {

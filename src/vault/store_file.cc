@@ -39,6 +39,22 @@ Result<StoreIdentity> decode_header(Bytes bytes) {
   return identity;
 }
 
+/// The file `store`, of the right length. Fails: `not_found`, `corrupt`, `io`.
+Result<ByteVector> read_content(Files& files) {
+  auto opened = files.open_for_reading(kStorePath);
+  if (!opened.ok() && opened.error().code == Code::corrupt) {
+    return Error{Code::corrupt, "vault.store.kind", Detail("the store's file `store` is no file")};
+  }
+  CLOISTER_ASSIGN(const auto file, std::move(opened));
+  CLOISTER_ASSIGN(const std::uint64_t size, file->size());
+  if (size != kStoreBytes) {
+    return Error{Code::corrupt, "vault.store.size", Detail("the store's file `store` is damaged")};
+  }
+  ByteVector content(size);
+  CLOISTER_TRY(file->read_at(0, content));
+  return content;
+}
+
 SecretBytes copy_of_key(const SecretBytes& key) {
   return SecretBytes(copy_of(StoreKeys::read(key)));
 }
@@ -79,17 +95,7 @@ Status write_identity(Files& files, Entropy& entropy, const AeadMaker& aeads,
 Result<StoreIdentity> read_identity(Files& files, const AeadMaker& aeads,
                                     const SecretBytes& root_secret) {
   if (root_secret.size() != kAeadKeyBytes) return Error{Code::invalid, "vault.store.root_secret"};
-  auto opened = files.open_for_reading(kStorePath);
-  if (!opened.ok() && opened.error().code == Code::corrupt) {
-    return Error{Code::corrupt, "vault.store.kind", Detail("the store's file `store` is no file")};
-  }
-  CLOISTER_ASSIGN(const auto file, std::move(opened));
-  CLOISTER_ASSIGN(const std::uint64_t size, file->size());
-  if (size != kStoreBytes) {
-    return Error{Code::corrupt, "vault.store.size", Detail("the store's file `store` is damaged")};
-  }
-  ByteVector content(size);
-  CLOISTER_TRY(file->read_at(0, content));
+  CLOISTER_ASSIGN(const ByteVector content, read_content(files));
   const Bytes header = Bytes(content).first(kHeaderBytes);
   CLOISTER_ASSIGN(StoreIdentity identity, decode_header(header));
   auto key = StoreKeys::open(aeads, root_secret, kLabel, header,
@@ -100,6 +106,32 @@ Result<StoreIdentity> read_identity(Files& files, const AeadMaker& aeads,
   }
   identity.store_key = std::move(key).value();
   return identity;
+}
+
+SecretBytes encode_identity(const StoreIdentity& identity) {
+  SecretBytes encoded(kHeaderBytes + kAeadKeyBytes);
+  const auto key = std::ranges::copy(encode_header(identity), StoreKeys::write(encoded).begin());
+  std::ranges::copy(StoreKeys::read(identity.store_key), key.out);
+  return encoded;
+}
+
+Result<StoreIdentity> decode_identity(const SecretBytes& encoded) {
+  const Bytes bytes = StoreKeys::read(encoded);
+  if (bytes.size() != kHeaderBytes + kAeadKeyBytes) {
+    return Error{Code::corrupt, "vault.store.handed_over"};
+  }
+  CLOISTER_ASSIGN(StoreIdentity identity, decode_header(bytes.first(kHeaderBytes)));
+  identity.store_key = SecretBytes(copy_of(bytes.subspan(kHeaderBytes)));
+  return identity;
+}
+
+Status check_header(Files& files, const StoreIdentity& identity) {
+  CLOISTER_ASSIGN(const ByteVector content, read_content(files));
+  if (std::ranges::equal(Bytes(content).first(kHeaderBytes), encode_header(identity))) {
+    return Done{};
+  }
+  return Error{Code::corrupt, "vault.store.other",
+               Detail("what was handed over belongs to another store")};
 }
 
 }  // namespace cloister

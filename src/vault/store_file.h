@@ -32,4 +32,12 @@ Status write_identity(Files& files, Entropy& entropy, const AeadMaker& aeads,
 Result<StoreIdentity> read_identity(Files& files, const AeadMaker& aeads,
                                     const SecretBytes& root_secret);
 
+/// The whole identity in one secret, as vault/hand_over.h has it; and back. `decode_identity`
+/// fails with `corrupt`.
+SecretBytes encode_identity(const StoreIdentity& identity);
+Result<StoreIdentity> decode_identity(const SecretBytes& encoded);
+/// Whether the file `store` on disk has this identity's header. Fails: `corrupt`, `not_found`,
+/// `io`.
+Status check_header(Files& files, const StoreIdentity& identity);
+
 }  // namespace cloister

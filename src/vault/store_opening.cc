@@ -144,9 +144,7 @@ Status remove_erased(Files& files, const FileId& file) {
   return files.sync_folder("staging");
 }
 
-Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretBytes& root_secret,
-                               const VaultSettings& settings, bool create) {
-  CLOISTER_TRY(require_store(parts, create));
+Result<OpenedStore> lock_store(VaultParts parts, const VaultSettings& settings) {
   OpenedStore store;
   auto lock = parts.files.lock("lock");
   if (!lock.ok() && lock.error().code == Code::conflict) {
@@ -154,6 +152,13 @@ Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretB
   }
   CLOISTER_ASSIGN(store.lock, std::move(lock));
   CLOISTER_ASSIGN(store.aeads, make_aeads(settings.aead, parts.clock));
+  return store;
+}
+
+Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretBytes& root_secret,
+                               const VaultSettings& settings, bool create) {
+  CLOISTER_TRY(require_store(parts, create));
+  CLOISTER_ASSIGN(OpenedStore store, lock_store(parts, settings));
   CLOISTER_ASSIGN(const bool exists, has_store(parts.files));
   if (!exists) {
     CLOISTER_TRY(require_store(parts, create));
@@ -162,9 +167,19 @@ Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretB
   // The store may have been made by a start that failed just before this.
   CLOISTER_TRY(parts.files.sync_folder(""));
   CLOISTER_ASSIGN(StoreIdentity identity, read_identity(parts.files, *store.aeads, root_secret));
+  CLOISTER_TRY(load_store(parts, entropy, settings, std::move(identity), store));
+  return store;
+}
+
+Status load_store(VaultParts parts, Entropy& entropy, const VaultSettings& settings,
+                  StoreIdentity identity, OpenedStore& store) {
   if (identity.anchor != parts.anchor.kind()) {
     return explained(Code::invalid, "vault.store.anchor",
                      "the store was made with another rollback anchor than is configured");
+  }
+  if (identity.upgrade_policy != settings.upgrade_policy) {
+    return explained(Code::invalid, "vault.store.policy",
+                     "the store was made with another upgrade policy than is configured");
   }
   store.id = identity.id;
   store.keys = std::make_unique<StoreKeys>(*store.aeads, std::move(identity.store_key));
@@ -184,7 +199,7 @@ Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretB
   // A crash between the catalogue's write and the anchor's leaves the anchor one step behind.
   CLOISTER_TRY(parts.anchor.advance(store.files->epoch()));
   CLOISTER_TRY(sweep(parts.files, store.catalogue));
-  return store;
+  return Done{};
 }
 
 }  // namespace cloister

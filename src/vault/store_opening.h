@@ -23,6 +23,12 @@ struct OpenedStore {
 Result<OpenedStore> open_store(VaultParts parts, Entropy& entropy, const SecretBytes& root_secret,
                                const VaultSettings& settings, bool create);
 
+/// The steps of opening a store that exists: its lock and ciphers; then, into the same `store`,
+/// everything that the identity's key and the anchor open. Fail as `open_vault` does.
+Result<OpenedStore> lock_store(VaultParts parts, const VaultSettings& settings);
+Status load_store(VaultParts parts, Entropy& entropy, const VaultSettings& settings,
+                  StoreIdentity identity, OpenedStore& store);
+
 /// A secret for the anchor to hold from `generation` on: fresh, or empty for an anchor without.
 Result<AnchorSecret> fresh_anchor_secret(Entropy& entropy, AnchorKind kind,
                                          std::uint64_t generation);

@@ -52,7 +52,9 @@ struct VaultSettings {
   /// Whether opened weights lie in memory that a worker process can be given without a copy.
   bool shareable_weights = false;
   Sha256Digest build{};           ///< of the program that seals: bound into every new segment's key
-  Sha256Digest upgrade_policy{};  ///< of the policy that a new store is made with; zeros for none
+  /// Of the upgrade policy, zeros for none. A store keeps the one that it was made with, and opens
+  /// under no other (`invalid`).
+  Sha256Digest upgrade_policy{};
 };
 
 /// A version that is sealed on disk, durable, and not yet in the catalogue. Destroying it without
@@ -123,7 +125,8 @@ Result<std::unique_ptr<Vault>> open_vault(VaultParts parts, const SecretBytes& r
 struct StoreReport {
   struct Damage {
     VersionRef ref;
-    Code code;  ///< `corrupt`, or `io` where the host's disk failed
+    std::string file;  ///< its path in the store, which tells the host nothing
+    Code code;         ///< `corrupt`, or `io` where the host's disk failed
   };
   std::uint64_t epoch = 0;
   std::size_t versions = 0;

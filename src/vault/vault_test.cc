@@ -29,6 +29,17 @@ TEST_F(VaultTest, RefusesAnotherRootSecretAndAnotherLength) {
             Code::invalid);
 }
 
+TEST_F(VaultTest, RefusesAnotherUpgradePolicyThanItWasMadeWith) {
+  settings_.upgrade_policy = sha256(bytes_of("policy"));
+  ASSERT_TRUE(open(true).ok());
+  for (const Sha256Digest& other : {Sha256Digest{}, sha256(bytes_of("another"))}) {
+    settings_.upgrade_policy = other;
+    EXPECT_EQ(open().error().code, Code::invalid);
+  }
+  settings_.upgrade_policy = sha256(bytes_of("policy"));
+  EXPECT_TRUE(open().ok());
+}
+
 TEST_F(VaultTest, RefusesASecondServer) {
   const auto first = open(true).value();
   const auto second = open();

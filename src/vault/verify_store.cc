@@ -52,7 +52,8 @@ Result<StoreReport> verify_store(VaultParts parts, const SecretBytes& root_secre
     CLOISTER_ASSIGN(const auto entry, store.catalogue.find(record.ref));
     if (entry == nullptr) return Error{Code::corrupt, "vault.verify.entry"};
     const Status verified = verify(parts.files, work, *entry);
-    if (!verified.ok()) report.damaged.push_back({record.ref, verified.error().code});
+    if (verified.ok()) continue;
+    report.damaged.push_back({record.ref, version_path(entry->file), verified.error().code});
   }
   CLOISTER_TRY(list_unknown(parts.files, store.catalogue, report.unknown_files));
   return report;

@@ -10,7 +10,8 @@ from vault.tool import PROGRAM
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=13_000, help="of each class")
+    parser.add_argument("--count", type=int, default=20_000,
+                        help="different ones of each class, where it has as many")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cloister-tamper-") as folder:

@@ -19,13 +19,19 @@ class SoftwareTpm:
     """
 
     def __init__(self, folder):
-        folder = pathlib.Path(folder)
-        folder.mkdir()
-        self._socket = folder / "sock"
-        control = folder / "sock.ctrl"
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir()
+        self._socket = self.folder / "sock"
         self.device = f"swtpm:path={self._socket}"
+        self.start()
+
+    def start(self):
+        """Starts it, also again after `stop`, on whatever state its folder holds then."""
+        control = self.folder / "sock.ctrl"
+        for left in (self._socket, control):
+            left.unlink(missing_ok=True)
         self._process = subprocess.Popen(
-            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}",
+            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.folder}",
              "--server", f"type=unixio,path={self._socket}",
              "--ctrl", f"type=unixio,path={control}",
              "--flags", "not-need-init,startup-clear"],

@@ -23,10 +23,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kSmallVersions = 48;
+constexpr std::uint64_t kSmallVersions = 52;
+constexpr std::uint64_t kOlderVersions = 40;  // when an attacker copies the catalogue
 constexpr std::uint64_t kLargeVersions = 3;
 constexpr std::size_t kMiB = 1U << 20;
-constexpr std::size_t kLargeBytes = 12 * kMiB;
+constexpr std::size_t kLargeChunks = 16;
+constexpr std::size_t kLargeBytes = kLargeChunks * kMiB;
 
 ByteVector read_file(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -42,8 +44,20 @@ void write_file(const fs::path& path, Bytes content) {
   CLOISTER_CHECK(out.good());
 }
 
-/// One way to damage a store: does it, and returns the paths that are no longer as they were.
-using Damage = std::function<std::set<std::string>()>;
+/// What was done to a store: in words that no other damage has, and the paths that are no longer
+/// as they were. `undo`, if any, takes it back quicker than writing those files anew.
+struct Harm {
+  std::string what;
+  std::set<std::string> touched;
+  std::function<void()> undo;
+};
+
+/// One class of damage, and how many different ones are tried of it at most.
+struct Damage {
+  const char* name;
+  std::function<Harm()> make;
+  std::uint64_t most;
+};
 
 class Tampering {
  public:
@@ -58,37 +72,42 @@ class Tampering {
       (path.starts_with("versions/") ? versions_ : core_).push_back(path);
       if (path.starts_with("versions/") && content.size() > kLargeBytes) large_.push_back(path);
     }
+    for (const char* kind : {"store", "catalogue/", "versions/"}) {
+      smallest_.push_back(*std::ranges::min_element(paths_, {}, [&](const std::string& path) {
+        return path.starts_with(kind) ? pristine_[path].size() : SIZE_MAX;
+      }));
+    }
     learn_files();
   }
 
   bool run(std::uint64_t count, std::string_view only) {
-    const std::vector<std::pair<const char*, Damage>> classes = {
-        {"flipped byte", [this] { return flip(); }},
-        {"truncated", [this] { return truncate(); }},
-        {"extended", [this] { return extend(); }},
-        {"chunks swapped within a file", [this] { return swap_chunks(false); }},
-        {"chunks swapped between files", [this] { return swap_chunks(true); }},
-        {"versions swapped", [this] { return swap_versions(); }},
-        {"file of another store", [this] { return foreign(); }},
-        {"older snapshot of a file", [this] { return older(); }},
-        {"link", [this] { return link(); }},
-        {"deleted files", [this] { return remove(); }},
-        {"extra files", [this] { return extra(); }},
+    constexpr std::uint64_t kAny = ~0ULL;
+    const std::vector<Damage> classes = {
+        {"flipped byte", [this] { return flip(); }, kAny},
+        {"truncated", [this] { return truncate(); }, kAny},
+        {"extended", [this] { return extend(); }, kAny},
+        {"chunks swapped within a file", [this] { return swap_chunks(false); }, 1100},
+        {"chunks swapped between files", [this] { return swap_chunks(true); }, 1100},
+        {"versions swapped", [this] { return swap_versions(); }, 1100},
+        {"file of another store", [this] { return foreign(); }, 2000},
+        {"older snapshot of a file", [this] { return older(); }, 2000},
+        {"link", [this] { return link(); }, 2000},
+        {"deleted files", [this] { return remove(); }, kAny},
+        {"extra files", [this] { return extra(); }, kAny},
     };
-    // Large files are slow to open: the classes that need them get their thousand and no more.
-    for (const auto& [name, damage] : classes) {
-      if (!only.empty() && only != name) continue;
-      rolled_back_ = std::string_view(name) == "older snapshot of a file";
-      const bool large = std::string_view(name).starts_with("chunks");
-      const bool few = large || rolled_back_;
-      const std::uint64_t times = few ? std::min<std::uint64_t>(count, 1000) : count;
-      for (std::uint64_t i = 0; i < times; ++i) one(name, damage);
-      say(std::string(name) + ": " + std::to_string(times) + " tried, " +
+    std::uint64_t total = 0;
+    for (const Damage& each : classes) {
+      if (!only.empty() && only != each.name) continue;
+      rolled_back_ = std::string_view(each.name) == "older snapshot of a file";
+      seen_.clear();
+      while (seen_.size() < std::min(count, each.most)) one(each);
+      total += seen_.size();
+      say(std::string(each.name) + ": " + std::to_string(seen_.size()) + " different, " +
           std::to_string(refusals_) + " refused at the start, " + std::to_string(damaged_) +
           " versions refused, " + std::to_string(served_) + " others served");
       refusals_ = damaged_ = served_ = 0;
     }
-    say("wrong: " + std::to_string(wrong_));
+    say("different: " + std::to_string(total) + ", wrong: " + std::to_string(wrong_));
     return wrong_ == 0;
   }
 
@@ -102,7 +121,7 @@ class Tampering {
       const SampleModel sample = sample_of(i, bytes);
       auto staged = vault->stage(record_of(i, sample), sample.model());
       CLOISTER_CHECK(staged.ok() && vault->commit(std::move(staged).value()).ok());
-      if (first == 0 && i == kSmallVersions + kLargeVersions - 3) keep_catalogue(folder);
+      if (first == 0 && i == kOlderVersions) keep_catalogue(folder);
     }
   }
   /// What an attacker keeps of an earlier time.
@@ -139,13 +158,19 @@ class Tampering {
   std::size_t below(std::size_t bound) { return random_() % bound; }
   const std::string& any(const std::vector<std::string>& list) { return list[below(list.size())]; }
 
-  void one(const char* name, const Damage& damage) {
-    const std::set<std::string> touched = damage();
-    const bool core = std::ranges::any_of(touched, [](const std::string& path) {
-      return path == "store" || path.starts_with("catalogue/");
-    });
-    judge(name, touched, core);
-    for (const std::string& path : touched) restore(path);
+  void one(const Damage& damage) {
+    const Harm done = damage.make();
+    if (seen_.insert(done.what).second) {
+      const bool core = std::ranges::any_of(done.touched, [](const std::string& path) {
+        return path == "store" || path.starts_with("catalogue/");
+      });
+      judge(damage.name, done.touched, core);
+    }
+    if (done.undo) {
+      done.undo();
+    } else {
+      for (const std::string& path : done.touched) restore(path);
+    }
     for (const std::string& path : extras_) {
       std::error_code ignored;
       fs::remove_all(at(path), ignored);
@@ -216,84 +241,127 @@ class Tampering {
     while (pristine_[path].size() > kMiB && below(50) != 0) path = any(paths_);
     return path;
   }
-  std::set<std::string> flip() {
+  /// First every byte of the smallest file of each kind.
+  Harm flip() {
+    while (next_path_ < smallest_.size()) {
+      const std::string& path = smallest_[next_path_];
+      if (next_byte_ < pristine_[path].size()) return flip_at(path, next_byte_++, std::byte{1});
+      ++next_path_;
+      next_byte_ = 0;
+    }
     const std::string path = any_file();
-    ByteVector content = pristine_[path];
-    content[below(content.size())] ^= static_cast<std::byte>(1 + below(255));
-    write_file(at(path), content);
-    return {path};
+    const std::size_t place = below(pristine_[path].size());
+    return flip_at(path, place, static_cast<std::byte>(1 + below(255)));
   }
-  std::set<std::string> truncate() {
-    const std::string path = any_file();
-    const std::size_t size = pristine_[path].size();
-    const bool border = size > kMiB && below(2) == 0;
-    const std::size_t kept = border ? below(size / kMiB) * kMiB : below(size);
+  Harm flip_at(const std::string& path, std::size_t place, std::byte change) {
+    ByteVector content = pristine_[path];
+    content[place] ^= change;
+    write_file(at(path), content);
+    return {path + " " + std::to_string(place) + " " + std::to_string(std::to_integer<int>(change)),
+            {path},
+            {}};
+  }
+  /// First every chunk border of a large file, and a byte to each side of it.
+  Harm truncate() {
+    std::string path = any_file();
+    std::size_t kept = below(pristine_[path].size());
+    if (next_border_ < 3 * kLargeChunks) {
+      path = large_.front();
+      kept = pristine_[path].size() - kLargeBytes + next_border_ / 3 * kMiB - 1 + next_border_ % 3;
+      ++next_border_;
+    }
     write_file(at(path), Bytes(pristine_[path]).first(kept));
-    return {path};
+    return {path + " " + std::to_string(kept), {path}, {}};
   }
-  std::set<std::string> extend() {
+  Harm extend() {
     const std::string path = any_file();
     ByteVector content = pristine_[path];
-    content.resize(content.size() + 1 + below(5000), static_cast<std::byte>(below(256)));
+    const std::size_t more = 1 + below(5000);
+    const std::size_t filling = below(256);
+    content.resize(content.size() + more, static_cast<std::byte>(filling));
     write_file(at(path), content);
-    return {path};
+    return {path + " " + std::to_string(more) + " " + std::to_string(filling), {path}, {}};
   }
-  std::set<std::string> swap_chunks(bool between) {
+  /// Exchanges as many bytes at two places, in place: doing it again takes it back.
+  void exchange(const std::string& a, std::size_t from, const std::string& b, std::size_t to,
+                std::size_t count) {
+    std::fstream first(at(a), std::ios::in | std::ios::out | std::ios::binary);
+    std::fstream second(at(b), std::ios::in | std::ios::out | std::ios::binary);
+    std::string left(count, 0);
+    std::string right(count, 0);
+    const auto length = static_cast<std::streamsize>(count);
+    first.seekg(static_cast<std::streamoff>(from)).read(left.data(), length);
+    second.seekg(static_cast<std::streamoff>(to)).read(right.data(), length);
+    first.seekp(static_cast<std::streamoff>(from)).write(right.data(), length).flush();
+    second.seekp(static_cast<std::streamoff>(to)).write(left.data(), length).flush();
+    CLOISTER_CHECK(first.good() && second.good());
+  }
+  /// Runs of up to eight chunks.
+  Harm swap_chunks(bool between) {
     const std::string a = any(large_);
     std::string b = a;
     while (between && b == a) b = any(large_);
-    const auto place = [this](const std::string& path, std::size_t chunk) {
-      return pristine_[path].size() - kLargeBytes + chunk * kMiB;
-    };
-    std::size_t from = below(kLargeBytes / kMiB);
-    std::size_t to = below(kLargeBytes / kMiB);
-    while (!between && from == to) to = below(kLargeBytes / kMiB);
-    ByteVector first = pristine_[a];
-    ByteVector second = pristine_[b];
-    ByteVector& target = between ? second : first;
-    std::swap_ranges(first.begin() + static_cast<std::ptrdiff_t>(place(a, from)),
-                     first.begin() + static_cast<std::ptrdiff_t>(place(a, from) + kMiB),
-                     target.begin() + static_cast<std::ptrdiff_t>(place(b, to)));
-    write_file(at(a), first);
-    if (between) write_file(at(b), second);
-    return {a, b};
+    const std::size_t run = 1 + below(kLargeChunks / 2);
+    std::size_t from = below(kLargeChunks - run + 1);
+    std::size_t to = below(kLargeChunks - run + 1);
+    while (!between && (from > to ? from - to : to - from) < run) {
+      from = below(kLargeChunks - run + 1);
+      to = below(kLargeChunks - run + 1);
+    }
+    const bool turned = between ? b < a : to < from;
+    const std::string& first = turned ? b : a;
+    const std::string& second = turned ? a : b;
+    if (turned) std::swap(from, to);
+    const std::size_t left = pristine_[first].size() - kLargeBytes + from * kMiB;
+    const std::size_t right = pristine_[second].size() - kLargeBytes + to * kMiB;
+    const auto swap = [=, this] { exchange(first, left, second, right, run * kMiB); };
+    swap();
+    return {first + " " + std::to_string(from) + " " + second + " " + std::to_string(to) + " " +
+                std::to_string(run),
+            {first, second},
+            swap};
   }
-  std::set<std::string> swap_versions() {
+  Harm swap_versions() {
     const std::string a = any(versions_);
     std::string b = a;
     while (b == a || pristine_[b].size() > kMiB) b = any(versions_);
-    fs::rename(at(a), folder_ / "aside");
-    fs::rename(at(b), at(a));
-    fs::rename(folder_ / "aside", at(b));
-    return {a, b};
+    const auto swap = [=, this] {
+      fs::rename(at(a), folder_ / "aside");
+      fs::rename(at(b), at(a));
+      fs::rename(folder_ / "aside", at(b));
+    };
+    swap();
+    return {std::min(a, b) + " " + std::max(a, b), {a, b}, swap};
   }
-  std::set<std::string> foreign() {
+  Harm foreign() {
     // The other store has the same root secret, so that only its own identity tells it apart.
     const std::string path = any(paths_);
     auto theirs = other_.lower_bound(path.substr(0, path.find('/')));
     std::advance(theirs, static_cast<std::ptrdiff_t>(below(other_.size())) %
                              std::distance(theirs, other_.end()));
     write_file(at(path), theirs->second);
-    return {path};
+    return {path + " " + theirs->first, {path}, {}};
   }
-  std::set<std::string> older() {
+  Harm older() {
     // An old catalogue file beside or instead of newer ones. Taking the newest files away is an
     // older store as a whole, which the files cannot show: it opens, as it was then.
-    std::set<std::string> touched;
+    Harm done;
     for (const auto& [path, content] : older_) {
       if (below(2) == 0) continue;
       write_file(at(path), content);
-      touched.insert(path);
+      done.touched.insert(path);
+      done.what += path + " ";
     }
     for (const std::string& path : paths_) {
       if (!path.starts_with("catalogue/") || below(3) != 0) continue;
       fs::remove(at(path));
-      touched.insert(path);
+      done.touched.insert(path);
+      done.what += "without " + path + " ";
     }
-    if (touched.empty()) touched.insert("store");
-    return touched;
+    if (done.touched.empty()) done.touched.insert("store");
+    return done;
   }
-  std::set<std::string> link() {
+  Harm link() {
     const std::string path = any(paths_);
     const std::string target = any(paths_);
     const auto kind = below(3);
@@ -301,33 +369,38 @@ class Tampering {
     write_file(folder_ / "copy", pristine_[kind == 0 ? path : target]);
     if (kind < 2) fs::create_symlink(folder_ / "copy", at(path));
     if (kind == 2) fs::create_directory(at(path));
-    return {path};
+    return {path + " " + std::to_string(kind) + (kind == 1 ? target : ""), {path}, {}};
   }
-  std::set<std::string> remove() {
-    std::set<std::string> touched;
+  Harm remove() {
+    Harm done;
     const std::size_t count = 1 + below(4);
-    while (touched.size() < count) {
+    while (done.touched.size() < count) {
       const std::string& path = any(paths_);
       if (path == newest_catalogue()) continue;  // that is a rollback, not a damaged store
-      touched.insert(path);
+      done.touched.insert(path);
     }
-    for (const std::string& path : touched) fs::remove(at(path));
-    return touched;
+    for (const std::string& path : done.touched) {
+      fs::remove(at(path));
+      done.what += path + " ";
+    }
+    return done;
   }
   std::string newest_catalogue() const {
     return *std::ranges::max_element(paths_, {}, [](const std::string& path) {
       return path.starts_with("catalogue/") ? path : std::string();
     });
   }
-  std::set<std::string> extra() {
+  Harm extra() {
+    Harm done;
     const std::string folders[] = {"", "versions/", "staging/", "catalogue/"};
     const std::size_t count = 1 + below(5);
     for (std::size_t i = 0; i < count; ++i) {
       const std::string name = folders[below(4)] + "x" + std::to_string(random_());
       write_file(at(name), ByteVector(below(3000)));
       extras_.insert(name);
+      done.what += name + " ";
     }
-    return {};
+    return done;
   }
 
   fs::path folder_;
@@ -341,7 +414,12 @@ class Tampering {
   std::vector<std::string> core_;  ///< the store's file and its catalogue
   std::vector<std::string> versions_;
   std::vector<std::string> large_;
+  std::vector<std::string> smallest_;  ///< of each kind of file
   std::set<std::string> extras_;
+  std::set<std::string> seen_;  ///< what was done of the class at hand
+  std::size_t next_path_ = 0;
+  std::size_t next_byte_ = 0;
+  std::size_t next_border_ = 0;
   bool rolled_back_ = false;  ///< whether the class may open as an older store
   std::uint64_t refusals_ = 0;
   std::uint64_t damaged_ = 0;

@@ -1,8 +1,6 @@
 #include "vault/tpm/tpm_anchor.h"
 
 #include <tss2/tss2_esys.h>
-#include <tss2/tss2_tcti_device.h>
-#include <tss2/tss2_tcti_swtpm.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,11 +11,11 @@
 #include "base/byte_reader.h"
 #include "base/byte_writer.h"
 #include "vault/store_keys.h"
+#include "vault/tpm/tpm_connection.h"
 
 namespace cloister {
 namespace {
 
-constexpr std::string_view kSimulator = "swtpm:";
 constexpr std::uint64_t kStepsMax = 4096;  // increments that one `advance` makes up for
 constexpr std::uint16_t kSecretBytes = 8 + 8 + 32;
 constexpr TPMA_NV kAccess = TPMA_NV_AUTHREAD | TPMA_NV_AUTHWRITE | TPMA_NV_NO_DA;
@@ -38,73 +36,10 @@ struct FreeBuffer {
 template <class T>
 using Owned = std::unique_ptr<T, FreeBuffer>;
 
-/// The transport, in memory of the size that it asks for.
-class Transport {
- public:
-  Transport() = default;
-  Transport(Transport&&) noexcept = default;
-  Transport& operator=(Transport&&) noexcept = default;
-  ~Transport() {
-    if (!memory_.empty()) Tss2_Tcti_Finalize(get());
-  }
-  static Result<Transport> open(const std::string& device) {
-    const bool simulator = device.starts_with(kSimulator);
-    const auto init = simulator ? &Tss2_Tcti_Swtpm_Init : &Tss2_Tcti_Device_Init;
-    const std::string name = simulator ? device.substr(kSimulator.size()) : device;
-    std::size_t size = 0;
-    if (init(nullptr, &size, name.c_str()) != TSS2_RC_SUCCESS) {
-      return Error{Code::io, "vault.tpm.transport"};
-    }
-    std::vector<std::max_align_t> memory(size / sizeof(std::max_align_t) + 1);
-    auto* context = reinterpret_cast<TSS2_TCTI_CONTEXT*>(memory.data());
-    if (init(context, &size, name.c_str()) != TSS2_RC_SUCCESS) {
-      return Error{Code::io, "vault.tpm.connect"};
-    }
-    Transport transport;
-    transport.memory_ = std::move(memory);
-    return transport;
-  }
-  TSS2_TCTI_CONTEXT* get() noexcept {
-    return reinterpret_cast<TSS2_TCTI_CONTEXT*>(memory_.data());
-  }
-
- private:
-  std::vector<std::max_align_t> memory_;
-};
-
-TPM2B_PUBLIC salting_key() {
-  TPM2B_PUBLIC key{};
-  key.publicArea.type = TPM2_ALG_ECC;
-  key.publicArea.nameAlg = TPM2_ALG_SHA256;
-  key.publicArea.objectAttributes = TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT |
-                                    TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
-                                    TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH;
-  auto& ecc = key.publicArea.parameters.eccDetail;
-  ecc.symmetric.algorithm = TPM2_ALG_AES;
-  ecc.symmetric.keyBits.aes = 128;
-  ecc.symmetric.mode.aes = TPM2_ALG_CFB;
-  ecc.scheme.scheme = TPM2_ALG_NULL;
-  ecc.curveID = TPM2_ECC_NIST_P256;
-  ecc.kdf.scheme = TPM2_ALG_NULL;
-  return key;
-}
-
 class TpmAnchor final : public Anchor {
  public:
-  TpmAnchor(TpmAnchorSettings settings, Transport transport) noexcept
-      : settings_(std::move(settings)), transport_(std::move(transport)) {}
-  ~TpmAnchor() override {
-    if (session_ != ESYS_TR_NONE) Esys_FlushContext(esys_, session_);
-    if (esys_ != nullptr) Esys_Finalize(&esys_);
-    wipe(std::as_writable_bytes(std::span(&auth_, 1)));
-  }
-
-  Status start() {
-    if (Esys_Initialize(&esys_, transport_.get(), nullptr) != TSS2_RC_SUCCESS) {
-      return Error{Code::io, "vault.tpm.initialize"};
-    }
-    return open_session();
-  }
+  explicit TpmAnchor(TpmAnchorSettings settings) noexcept : settings_(std::move(settings)) {}
+  ~TpmAnchor() override { wipe(std::as_writable_bytes(std::span(&auth_, 1))); }
 
   AnchorKind kind() const noexcept override { return AnchorKind::tpm; }
 
@@ -113,35 +48,43 @@ class TpmAnchor final : public Anchor {
     if (bytes.size() != 32) return Error{Code::invalid, "vault.tpm.key"};
     auth_.size = 32;
     std::ranges::copy(bytes, std::as_writable_bytes(std::span(auth_.buffer)).begin());
-    if (create) CLOISTER_TRY(define(secret));
-    CLOISTER_ASSIGN(counter_, find(settings_.counter_index));
-    CLOISTER_ASSIGN(secret_, find(settings_.secret_index));
-    CLOISTER_ASSIGN(const Held held, read_secret());
-    base_ = held.base;
-    return Done{};
+    return use([&]() -> Status {
+      if (create) CLOISTER_TRY(define(secret));
+      CLOISTER_TRY(find_both());
+      CLOISTER_ASSIGN(const Held held, read_secret());
+      base_ = held.base;
+      bound_ = true;
+      return Done{};
+    });
   }
 
   Result<AnchorSecret> secret() override {
-    CLOISTER_ASSIGN(Held held, read_secret());
-    return std::move(held.secret);
+    return use([&]() -> Result<AnchorSecret> {
+      CLOISTER_ASSIGN(Held held, read_secret());
+      return std::move(held.secret);
+    });
   }
 
-  Status replace_secret(const AnchorSecret& next) override { return write_secret(next, base_); }
+  Status replace_secret(const AnchorSecret& next) override {
+    return use([&] { return write_secret(next, base_); });
+  }
 
   Status check(std::uint64_t epoch) override {
-    CLOISTER_ASSIGN(const std::uint64_t value, read_counter());
-    if (value < base_ || epoch < value - base_) {
+    return use([&]() -> Status {
+      CLOISTER_ASSIGN(const std::uint64_t value, read_counter());
+      if (value >= base_ && epoch >= value - base_) return Done{};
       return Error{Code::corrupt, "vault.tpm.rolled_back"};
-    }
-    return Done{};
+    });
   }
 
   Status advance(std::uint64_t epoch) override {
-    CLOISTER_ASSIGN(const std::uint64_t value, read_counter());
-    const std::uint64_t wanted = base_ + epoch;
-    if (wanted > value && wanted - value > kStepsMax) return Error{Code::io, "vault.tpm.behind"};
-    for (std::uint64_t i = value; i < wanted; ++i) CLOISTER_TRY(increment());
-    return Done{};
+    return use([&]() -> Status {
+      CLOISTER_ASSIGN(const std::uint64_t value, read_counter());
+      const std::uint64_t wanted = base_ + epoch;
+      if (wanted > value && wanted - value > kStepsMax) return Error{Code::io, "vault.tpm.behind"};
+      for (std::uint64_t i = value; i < wanted; ++i) CLOISTER_TRY(increment());
+      return Done{};
+    });
   }
 
  private:
@@ -150,30 +93,20 @@ class TpmAnchor final : public Anchor {
     std::uint64_t base = 0;
   };
 
-  /// A session salted to a key of the TPM's, so that what crosses the bus is encrypted.
-  Status open_session() {
-    const TPM2B_PUBLIC form = salting_key();
-    const TPM2B_SENSITIVE_CREATE nothing{};
-    const TPM2B_DATA outside{};
-    const TPML_PCR_SELECTION registers{};
-    ESYS_TR primary = ESYS_TR_NONE;
-    TSS2_RC code = Esys_CreatePrimary(esys_, ESYS_TR_RH_NULL, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                                      ESYS_TR_NONE, &nothing, &form, &outside, &registers,
-                                      &primary, nullptr, nullptr, nullptr, nullptr);
-    if (code != TSS2_RC_SUCCESS) return broken(code, "vault.tpm.primary");
-    TPMT_SYM_DEF symmetric{};
-    symmetric.algorithm = TPM2_ALG_AES;
-    symmetric.keyBits.aes = 128;
-    symmetric.mode.aes = TPM2_ALG_CFB;
-    code = Esys_StartAuthSession(esys_, primary, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                 ESYS_TR_NONE, nullptr, TPM2_SE_HMAC, &symmetric, TPM2_ALG_SHA256,
-                                 &session_);
-    Esys_FlushContext(esys_, primary);
-    if (code != TSS2_RC_SUCCESS) return broken(code, "vault.tpm.session");
-    constexpr TPMA_SESSION kUse =
-        TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT;
-    code = Esys_TRSess_SetAttributes(esys_, session_, kUse, 0xff);
-    if (code != TSS2_RC_SUCCESS) return broken(code, "vault.tpm.session");
+  /// Connects for as long as `act` runs: a simulator serves one connection at a time, and the
+  /// platform may have its evidence from the same TPM.
+  template <class Act>
+  auto use(Act act) -> decltype(act()) {
+    CLOISTER_ASSIGN(const TpmConnection connection, TpmConnection::open(settings_.device));
+    esys_ = connection.esys();
+    session_ = connection.session();
+    if (bound_) CLOISTER_TRY(find_both());
+    return act();
+  }
+
+  Status find_both() {
+    CLOISTER_ASSIGN(counter_, find(settings_.counter_index));
+    CLOISTER_ASSIGN(secret_, find(settings_.secret_index));
     return Done{};
   }
 
@@ -267,9 +200,9 @@ class TpmAnchor final : public Anchor {
   }
 
   TpmAnchorSettings settings_;
-  Transport transport_;
-  ESYS_CONTEXT* esys_ = nullptr;
+  ESYS_CONTEXT* esys_ = nullptr;  ///< of the connection of the use at hand, as is the next
   ESYS_TR session_ = ESYS_TR_NONE;
+  bool bound_ = false;
   ESYS_TR counter_ = ESYS_TR_NONE;
   ESYS_TR secret_ = ESYS_TR_NONE;
   TPM2B_AUTH auth_{};
@@ -279,10 +212,8 @@ class TpmAnchor final : public Anchor {
 }  // namespace
 
 Result<std::unique_ptr<Anchor>> make_tpm_anchor(const TpmAnchorSettings& settings) {
-  CLOISTER_ASSIGN(Transport transport, Transport::open(settings.device));
-  auto anchor = std::make_unique<TpmAnchor>(settings, std::move(transport));
-  CLOISTER_TRY(anchor->start());
-  return std::unique_ptr<Anchor>(std::move(anchor));
+  CLOISTER_TRY(TpmConnection::open(settings.device));
+  return std::unique_ptr<Anchor>(std::make_unique<TpmAnchor>(settings));
 }
 
 }  // namespace cloister

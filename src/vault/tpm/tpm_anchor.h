@@ -11,8 +11,8 @@ namespace cloister {
 /// Which TPM 2.0, and where in its NV memory. One store takes two indices of its own.
 struct TpmAnchorSettings {
   std::string device = "/dev/tpmrm0";  ///< or "swtpm:host=127.0.0.1,port=2321" for a simulator
-  std::uint32_t counter_index = 0x01c10001;
-  std::uint32_t secret_index = 0x01c10002;
+  std::uint32_t counter_index = 0x01800c10;
+  std::uint32_t secret_index = 0x01800c11;
 };
 
 /// An anchor in a TPM's NV memory: a counter that only rises, which stands for the epoch, and the
