@@ -13,8 +13,8 @@
 
 namespace cloister {
 
-/// What this server states about itself: see evidence/claims.h. `sandbox` says how workers are
-/// confined.
+/// What this server states about itself, but for the keys that its vault keeps: see
+/// evidence/claims.h. `sandbox` says how workers are confined.
 ServerFacts server_facts(const ServerConfig& config, const Sha256Digest& software,
                          const std::string& sandbox);
 

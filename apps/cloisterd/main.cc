@@ -17,8 +17,12 @@ class ConsoleReport {
  public:
   static void print(const Error& error) {
     const std::string& detail = error.detail.reveal(DetailToken());
+    const char* const otherwise = error.code == Code::io
+                                      ? "could not start: the disk or a device failed or may "
+                                        "not be used"
+                                      : "could not start";
     std::fprintf(stderr, "cloisterd: %s (%s, at %s)\n",
-                 detail.empty() ? "could not start" : detail.c_str(), name_of(error.code),
+                 detail.empty() ? otherwise : detail.c_str(), name_of(error.code),
                  error.where.text);
   }
 };

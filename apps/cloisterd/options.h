@@ -18,6 +18,10 @@ struct Options {
   std::string isolation;             ///< --dev only; empty: the default
   bool create_store = false;         ///< --config: make the store if its folder is empty
   bool new_token = false;            ///< --dev: print another owner token
+  bool hand_over = false;            ///< give the store's key to a build that its policy accepts
+  std::string take_over;             ///< the URL of a server that hands its store over
+  std::string endorsements;          ///< folder with what third parties publish; may be empty
+  bool verify_store = false;         ///< verify the store and report, without serving
 };
 
 /// Reads the command line. Fails: `invalid`, with what is wrong in the Detail.

@@ -12,7 +12,6 @@
 #include "encoding/base64.h"
 #include "engine_choice.h"
 #include "evidence/certificate_keeper.h"
-#include "hand_over.h"
 #include "identity.h"
 #include "metrics.h"
 #include "observe/json_line_events.h"
@@ -49,6 +48,14 @@ ApiSettings api_settings(const ServerConfig& config) {
   settings.request_time_max = std::chrono::seconds(config.request_seconds_max);
   settings.upload_time_max = std::chrono::seconds(config.upload_seconds_max);
   return settings;
+}
+
+/// With the keys that the vault keeps.
+ServerFacts with_keys(ServerFacts facts, const Receipts& receipts, SealedUploads& sealed) {
+  facts.receipt_key = receipts.key_digest();
+  facts.hpke_key = sealed.key_digest();
+  sealed.use_facts(facts);
+  return facts;
 }
 
 ServerDescription describe_server(const ServerConfig& config, const ServerFacts& facts,
@@ -176,7 +183,6 @@ void stop_all(HttpsServer& server, Batcher& batcher, Queues& queues, UsageBook& 
 
 Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_TRY(check_machine(config));
-  if (!config.upgrade_policy.empty()) CLOISTER_TRY(upgrade_trust(options, config));
   CLOISTER_ASSIGN(const Software software, check_software(config));
   PosixClock clock;
   PosixEntropy entropy;
@@ -186,11 +192,9 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const auto vault, open_vault(vault_parts(store, entropy, clock),
                                                store.root_secret, store.settings, store.first));
   CLOISTER_ASSIGN(const AccessTables access, open_access_tables(*vault, entropy, clock));
-  ServerFacts facts = server_facts(config, software.digest, choice.sandbox);
-  CLOISTER_ASSIGN(const auto receipts, Receipts::make(*vault, clock, facts.configuration));
-  facts.receipt_key = receipts->key_digest();
-  facts.hpke_key = access.sealed->key_digest();
-  access.sealed->use_facts(facts);
+  const ServerFacts plain = server_facts(config, software.digest, choice.sandbox);
+  CLOISTER_ASSIGN(const auto receipts, Receipts::make(*vault, clock, plain.configuration));
+  const ServerFacts facts = with_keys(plain, *receipts, *access.sealed);
   CLOISTER_ASSIGN(const TlsKey tls, TlsKey::make([&](const ByteVector& certificate) {
     receipts->use_certificate(certificate);
   }));

@@ -2,6 +2,7 @@
 
 #include "base/posix/posix_files.h"
 #include "evidence/simulated/simulated_platform.h"
+#include "hand_over.h"
 #include "platform_choice.h"
 #include "vault/tpm/tpm_anchor.h"
 
@@ -47,6 +48,7 @@ VaultSettings vault_settings(const ServerConfig& config, const Sha256Digest& sof
 
 Result<StorePlace> find_store(const Options& options, const ServerConfig& config,
                               const Sha256Digest& software, Entropy& entropy) {
+  if (!config.upgrade_policy.empty()) CLOISTER_TRY(upgrade_trust(options, config));
   const bool create = may_create(options);
   StorePlace place;
   CLOISTER_ASSIGN(place.folder,

