@@ -89,11 +89,12 @@ function(cloister_test name)
   endif()
 endfunction()
 
-# cloister_fuzz(NAME SOURCE x_fuzz.cc SEEDS folder [USES ...])
+# cloister_fuzz(NAME SOURCE x_fuzz.cc SEEDS folder [USES ...] [ONNX])
 # NAME_fuzz replays its seeds as a test (NAME_seeds) in every build; in the fuzz preset the same
-# source is linked with libFuzzer and `./dev fuzz NAME` explores.
+# source is linked with libFuzzer and `./dev fuzz NAME` explores. ONNX: the inputs are models, and
+# are mutated as such.
 function(cloister_fuzz name)
-  cmake_parse_arguments(ARG "" "SOURCE;SEEDS" "USES;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "ONNX" "SOURCE;SEEDS" "USES;PRIVATE" ${ARGN})
   if(NOT BUILD_TESTING AND NOT CLOISTER_FUZZ)
     return()
   endif()
@@ -107,6 +108,9 @@ function(cloister_fuzz name)
   target_link_libraries(${name}_fuzz PRIVATE ${ARG_PRIVATE})
   if(CLOISTER_FUZZ)
     target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+    if(ARG_ONNX)
+      target_sources(${name}_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/onnx_mutator.cc)
+    endif()
     set_target_properties(${name}_fuzz PROPERTIES
                           RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
     file(WRITE ${PROJECT_BINARY_DIR}/seeds/${name} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SEEDS})

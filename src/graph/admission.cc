@@ -30,11 +30,50 @@ std::string advice_for(std::string_view rule) {
   return "see docs/admission.md";
 }
 
+/// A model that passed every check but those of its cost, in canonical form.
+struct CheckedModel {
+  Model model;
+  Signature signature;
+};
+
+std::variant<CheckedModel, std::vector<Finding>> checked(Bytes file,
+                                                         OperatorTable::Contents contents) {
+  auto decoded = decode_model(file);
+  if (const auto* fault = std::get_if<WireFault>(&decoded)) {
+    return only(fault->rule(), "byte " + std::to_string(fault->offset()),
+                advice_for(fault->rule()));
+  }
+  CheckedModel result{std::move(*std::get_if<Model>(&decoded)), {}};
+  Model& model = result.model;
+  if (!model.has_graph || model.ir_version == 0) {
+    return only("not-onnx", "model", "upload an ONNX model: a ModelProto with a graph");
+  }
+  FindingList findings;
+  const OperatorTable table(contents);
+  check_header(model, findings);
+  check_functions(model, table, findings);
+  check_structure(model, table, findings);
+  if (findings.empty()) make_canonical(model);
+  result.signature = signature_of(model.graph, findings);
+  if (!findings.empty()) return std::move(findings).take();
+  return result;
+}
+
 bool same_tensors(const std::vector<TensorSpec>& ours, const std::vector<TensorSpec>& theirs) {
   return std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
                     [](const TensorSpec& a, const TensorSpec& b) {
                       return a.name == b.name && a.type == b.type;
                     });
+}
+
+bool same_signature(const Signature& ours, const Signature& theirs) {
+  return same_tensors(ours.inputs, theirs.inputs) && same_tensors(ours.outputs, theirs.outputs) &&
+         same_tensors(ours.optional_inputs, theirs.optional_inputs);
+}
+
+/// Twice what the original has: layouts are padded, half precision becomes single.
+std::uint64_t optimised_bytes_max(const GraphBundle& original) noexcept {
+  return 2 * (original.graph.size() + original.weights_bytes) + kOptimisedSlackBytes;
 }
 
 }  // namespace
@@ -44,25 +83,33 @@ AdmissionVerdict GraphAdmission::admit(Bytes upload) const {
     return only("limit-model-size", "model",
                 "at most " + std::to_string(budget_.model_bytes_max) + " bytes");
   }
-  auto decoded = decode_model(upload);
-  if (const auto* fault = std::get_if<WireFault>(&decoded)) {
-    return only(fault->rule(), "byte " + std::to_string(fault->offset()),
-                advice_for(fault->rule()));
-  }
-  Model model = std::move(*std::get_if<Model>(&decoded));
-  if (!model.has_graph || model.ir_version == 0) {
-    return only("not-onnx", "model", "upload an ONNX model: a ModelProto with a graph");
-  }
-  FindingList findings;
-  const OperatorTable table;
-  check_header(model, findings);
-  check_functions(model, table, findings);
-  check_structure(model, table, findings);
-  if (findings.empty()) make_canonical(model);
-  Signature signature = signature_of(model.graph, findings);
-  if (!findings.empty()) return std::move(findings).take();
+  auto read = checked(upload, OperatorTable::Contents::public_ones);
+  if (auto* findings = std::get_if<std::vector<Finding>>(&read)) return std::move(*findings);
+  CheckedModel& ours = *std::get_if<CheckedModel>(&read);
+  return accept(ours.model, std::move(ours.signature), upload.size());
+}
 
-  ModelCost cost = measure_cost(model, upload.size(), budget_, findings);
+AdmissionVerdict GraphAdmission::admit_optimised(Bytes optimised,
+                                                 const GraphBundle& original) const {
+  if (optimised.size() > optimised_bytes_max(original)) {
+    return only("optimised-size", "model",
+                "the optimiser made more than " + std::to_string(optimised_bytes_max(original)) +
+                    " bytes of it");
+  }
+  auto read = checked(optimised, OperatorTable::Contents::with_internal);
+  if (auto* findings = std::get_if<std::vector<Finding>>(&read)) return std::move(*findings);
+  CheckedModel& theirs = *std::get_if<CheckedModel>(&read);
+  if (!same_signature(original.signature, theirs.signature)) {
+    return only("optimised-signature", "graph", "the optimiser changed inputs or outputs");
+  }
+  // What callers were told of the model stays as it is.
+  return accept(theirs.model, original.signature, optimised.size());
+}
+
+AdmissionVerdict GraphAdmission::accept(const Model& model, Signature signature,
+                                        std::uint64_t file_bytes) const {
+  FindingList findings;
+  ModelCost cost = measure_cost(model, file_bytes, budget_, findings);
   if (!findings.empty()) return std::move(findings).take();
   CanonicalWeights weights = place_weights(model, findings);
   if (!findings.empty()) return std::move(findings).take();
@@ -75,41 +122,6 @@ AdmissionVerdict GraphAdmission::admit(Bytes upload) const {
   cost.weights_bytes = weights.bytes;
   GraphBundle bundle{std::move(*graph), std::move(weights.entries), weights.bytes,
                      std::move(signature)};
-  return ValidatedModel(std::move(bundle), std::move(weights.pieces),
-                        std::move(weights.converted), cost);
-}
-
-AdmissionVerdict GraphAdmission::admit_optimised(Bytes optimised,
-                                                 const GraphBundle& original) const {
-  auto decoded = decode_model(optimised);
-  if (const auto* fault = std::get_if<WireFault>(&decoded)) {
-    return only(fault->rule(), "byte " + std::to_string(fault->offset()),
-                advice_for(fault->rule()));
-  }
-  Model model = std::move(*std::get_if<Model>(&decoded));
-  if (!model.has_graph) return only("not-onnx", "model", "no graph");
-  FindingList findings;
-  const OperatorTable table(OperatorTable::Contents::with_internal);
-  check_header(model, findings);
-  check_functions(model, table, findings);
-  check_structure(model, table, findings);
-  if (findings.empty()) make_canonical(model);
-  const Signature signature = signature_of(model.graph, findings);
-  if (!findings.empty()) return std::move(findings).take();
-  if (!same_tensors(original.signature.inputs, signature.inputs) ||
-      !same_tensors(original.signature.optional_inputs, signature.optional_inputs) ||
-      !same_tensors(original.signature.outputs, signature.outputs)) {
-    return only("optimised-signature", "graph", "the optimiser changed inputs or outputs");
-  }
-  CanonicalWeights weights = place_weights(model, findings);
-  if (!findings.empty()) return std::move(findings).take();
-  auto graph = encode_model(model, weights.places);
-  if (!graph) return only("limit-graph-size", "graph", "the optimiser made it too large");
-  ModelCost cost;
-  cost.weights_bytes = weights.bytes;
-  // What callers were told of the model stays as it is.
-  GraphBundle bundle{std::move(*graph), std::move(weights.entries), weights.bytes,
-                     original.signature};
   return ValidatedModel(std::move(bundle), std::move(weights.pieces),
                         std::move(weights.converted), cost);
 }

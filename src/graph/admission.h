@@ -9,6 +9,8 @@
 
 namespace cloister {
 
+struct Model;
+
 /// What admission spends at most on one model; defaults are in docs/admission.md with reasons.
 struct AdmissionBudget {
   std::uint64_t model_bytes_max = 2ULL << 30;
@@ -27,11 +29,14 @@ class GraphAdmission {
   explicit GraphAdmission(AdmissionBudget budget) noexcept : budget_(budget) {}
   AdmissionVerdict admit(Bytes upload) const;
   /// The same for what an optimiser made of `original`, in a process that hostile code may own: the
-  /// same checks, with the runtime's internal operators listed too, and the same inputs and
-  /// outputs, or it is refused. The cost is the original's affair and stays empty.
+  /// same checks and budget, with the runtime's internal operators listed too. Refused as well:
+  /// other inputs or outputs (`optimised-signature`), and more than about twice the original's
+  /// bytes (`optimised-size`).
   AdmissionVerdict admit_optimised(Bytes optimised, const GraphBundle& original) const;
 
  private:
+  AdmissionVerdict accept(const Model& model, Signature signature, std::uint64_t file_bytes) const;
+
   AdmissionBudget budget_;
 };
 

@@ -65,16 +65,20 @@ void strip_zip_maps(Model& model) {
     used.insert(used.end(), node.inputs.begin(), node.inputs.end());
   }
   std::sort(used.begin(), used.end());
+  std::vector<Value*> outputs;
+  for (Value& output : graph.outputs) outputs.push_back(&output);
+  std::sort(outputs.begin(), outputs.end(),
+            [](const Value* a, const Value* b) { return a->name < b->name; });
   bool stripped = false;
   for (Node& node : graph.nodes) {
     if (node.domain != "ai.onnx.ml" || node.op_type != "ZipMap") continue;
-    const auto output =
-        std::find_if(graph.outputs.begin(), graph.outputs.end(),
-                     [&](const Value& one) { return one.name == node.outputs[0]; });
-    const bool last = output != graph.outputs.end() &&
+    const auto output = std::lower_bound(
+        outputs.begin(), outputs.end(), node.outputs[0],
+        [](const Value* one, std::string_view wanted) { return one->name < wanted; });
+    const bool last = output != outputs.end() && (*output)->name == node.outputs[0] &&
                       !std::binary_search(used.begin(), used.end(), node.outputs[0]);
     if (!last) continue;
-    output->type = scores_of(node);
+    (*output)->type = scores_of(node);
     node.domain = "";
     node.op_type = "Identity";
     node.attributes.clear();

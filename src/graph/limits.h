@@ -37,9 +37,11 @@ inline constexpr std::int64_t kClassesMax = 1 << 20;        ///< classes or targ
 inline constexpr std::uint64_t kWeightInlineBytesMax = 1023;      ///< larger ones leave the graph
 inline constexpr std::uint64_t kConvertedBytesMax = 256ULL << 20; ///< weights stored as varints
 inline constexpr std::uint64_t kFoldedBytesMax = 128ULL << 20;    ///< constants that nodes make
-inline constexpr std::uint64_t kInferenceStepsMax = 1U << 19;     ///< nodes looked at, loops again
+inline constexpr std::uint64_t kInferenceStepsMax = 1U << 20;     ///< names looked at, loops again
 inline constexpr std::uint64_t kSparseDenseBytesMax = 64ULL << 20; ///< of one sparse tensor
 inline constexpr std::uint64_t kCanonicalGraphBytesMax = 256ULL << 20;
+
+inline constexpr std::uint64_t kOptimisedSlackBytes = 1U << 20;   ///< past twice the original
 
 inline constexpr std::size_t kFindingsMax = 64;         ///< listed; the rest is counted
 inline constexpr std::size_t kFindingQuoteMax = 80;     ///< bytes of a name quoted in a finding

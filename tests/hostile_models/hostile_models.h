@@ -22,4 +22,8 @@ std::vector<HostileModel> hostile_models();
 /// hostile ones, and the seeds of the fuzz target.
 std::vector<HostileModel> legal_models();
 
+/// Models as large as the limits allow, each made to cost admission the most that it can; a rule is
+/// given where they are refused.
+std::vector<HostileModel> burdens();
+
 }  // namespace cloister

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <fstream>
 #include <set>
 #include <string>
@@ -16,7 +16,7 @@ namespace cloister {
 namespace {
 
 constexpr long kPeakExtraKibMax = 64L << 10;
-constexpr std::chrono::seconds kTimeMax{1};
+constexpr double kSecondsMax = 1;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kMeasured = false;  // sanitizers multiply time and memory
@@ -46,34 +46,60 @@ TEST(HostileModels, EachHasANameOfItsOwn) {
   EXPECT_GT(names.size(), 200U);
 }
 
-TEST(Admission, RefusesEachHostileModelByItsRuleInTimeAndMemory) {
+/// What one verdict took beside the model itself.
+struct Spent {
+  long extra_kib = 0;
+  double seconds = 0;  ///< of the processor, so that a busy machine does not count
+};
+
+AdmissionVerdict admit(const HostileModel& model, Spent& spent) {
   const GraphAdmission admission{AdmissionBudget{}};
-  long worst_kib = 0;
-  std::chrono::nanoseconds worst_time{0};
+  const long before = reset_peak_kib();
+  const std::clock_t start = std::clock();
+  AdmissionVerdict verdict = admission.admit(model.bytes);
+  spent.seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  spent.extra_kib = status_kib("VmHWM") - before;
+  if (kMeasured) {
+    EXPECT_LT(spent.extra_kib, kPeakExtraKibMax) << model.name;
+    EXPECT_LT(spent.seconds, kSecondsMax) << model.name;
+  }
+  return verdict;
+}
+
+bool has_rule(const std::vector<Finding>& findings, const std::string& rule) {
+  return std::any_of(findings.begin(), findings.end(), [&](const Finding& finding) {
+    const bool family = rule.ends_with('-') && finding.rule.starts_with(rule);
+    return rule.empty() || family || finding.rule == rule;
+  });
+}
+
+TEST(Admission, RefusesEachHostileModelByItsRuleInTimeAndMemory) {
+  Spent worst;
   for (const HostileModel& model : hostile_models()) {
-    const long before = reset_peak_kib();
-    const auto start = std::chrono::steady_clock::now();
-    const AdmissionVerdict verdict = admission.admit(model.bytes);
-    const auto took = std::chrono::steady_clock::now() - start;
-    const long extra = status_kib("VmHWM") - before;
+    Spent spent;
+    const AdmissionVerdict verdict = admit(model, spent);
     const auto* findings = std::get_if<std::vector<Finding>>(&verdict);
     ASSERT_NE(findings, nullptr) << model.name << " was accepted";
     ASSERT_FALSE(findings->empty()) << model.name;
-    const bool found = std::any_of(
-        findings->begin(), findings->end(), [&](const Finding& finding) {
-          const bool family = model.rule.ends_with('-') && finding.rule.starts_with(model.rule);
-          return model.rule.empty() || family || finding.rule == model.rule;
-        });
-    EXPECT_TRUE(found) << model.name << " wants " << model.rule << "\n"
-                       << describe_admission(verdict);
-    worst_kib = std::max(worst_kib, extra);
-    worst_time = std::max<std::chrono::nanoseconds>(worst_time, took);
-    if (!kMeasured) continue;
-    EXPECT_LT(extra, kPeakExtraKibMax) << model.name;
-    EXPECT_LT(took, kTimeMax) << model.name;
+    EXPECT_TRUE(has_rule(*findings, model.rule))
+        << model.name << " wants " << model.rule << "\n" << describe_admission(verdict);
+    worst.extra_kib = std::max(worst.extra_kib, spent.extra_kib);
+    worst.seconds = std::max(worst.seconds, spent.seconds);
   }
-  RecordProperty("worst_extra_kib", std::to_string(worst_kib));
-  RecordProperty("worst_microseconds", std::to_string(worst_time.count() / 1000));
+  RecordProperty("worst_extra_kib", std::to_string(worst.extra_kib));
+  RecordProperty("worst_milliseconds", std::to_string(1000 * worst.seconds));
+}
+
+TEST(Admission, StaysWithinTimeAndMemoryAtItsLimits) {
+  for (const HostileModel& model : burdens()) {
+    Spent spent;
+    const AdmissionVerdict verdict = admit(model, spent);
+    const auto* findings = std::get_if<std::vector<Finding>>(&verdict);
+    EXPECT_EQ(findings != nullptr, !model.rule.empty()) << describe_admission(verdict);
+    if (findings != nullptr) EXPECT_TRUE(has_rule(*findings, model.rule)) << model.name;
+    RecordProperty(model.name + "_kib", std::to_string(spent.extra_kib));
+    RecordProperty(model.name + "_milliseconds", std::to_string(1000 * spent.seconds));
+  }
 }
 
 TEST(Admission, NamesNothingButItsRuleForASingleFault) {

@@ -12,6 +12,7 @@
 #include "graph/limits.h"
 #include "graph/onnx/tensor_content.h"
 #include "graph/rules/attributes.h"
+#include "graph/rules/rules.h"
 
 namespace cloister {
 namespace {
@@ -35,6 +36,7 @@ class CostWalk {
   CostWalk(const Model& model, std::uint64_t file_bytes, const AdmissionBudget& budget,
            FindingList& findings)
       : model_(model),
+        imports_(model.imports),
         folded_max_(saturating_add(kFoldedBytesMax, saturating_multiply(4, file_bytes))),
         budget_(budget),
         findings_(findings) {}
@@ -54,8 +56,15 @@ class CostWalk {
   void count(const Shaped& made, const Where& where);
   void work(std::uint64_t multiply_adds, const Where& where);
   void give_up() { cost_.bounded = false; }
+  /// Whether as much more work may be spent; past kInferenceStepsMax nothing is known any more.
+  bool step(std::uint64_t steps) {
+    steps_ = saturating_add(steps_, steps);
+    if (steps_ > kInferenceStepsMax) give_up();
+    return steps_ <= kInferenceStepsMax;
+  }
 
   const Model& model_;
+  ImportIndex imports_;
   std::uint64_t folded_max_;
   AdmissionBudget budget_;
   FindingList& findings_;
@@ -237,9 +246,7 @@ std::vector<Shaped> CostWalk::infer(const Call& call, const Values& values, cons
 void CostWalk::node(const Node& node, Values& values, const Where& where) {
   Call call;
   call.node = &node;
-  for (const OpsetImport& import : model_.imports) {
-    if (import.domain == node.domain) call.opset = import.version;
-  }
+  call.opset = imports_.version(node.domain);
   // What depends on no input is computed while the model loads.
   bool constant = !node.op_type.starts_with("Random") && node.op_type != "Bernoulli";
   for (const std::string_view input : node.inputs) {
@@ -248,8 +255,7 @@ void CostWalk::node(const Node& node, Values& values, const Where& where) {
     constant = constant && (input.empty() || (known != nullptr && known->constant));
   }
   std::vector<Shaped> made;
-  if (++steps_ <= kInferenceStepsMax) made = infer(call, values, where);
-  else give_up();
+  if (step(1 + node.inputs.size() + node.outputs.size())) made = infer(call, values, where);
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i].empty()) continue;
     Shaped one = i < made.size() ? std::move(made[i]) : Shaped{};
@@ -270,6 +276,10 @@ void CostWalk::node(const Node& node, Values& values, const Where& where) {
 
 std::vector<Shaped> CostWalk::graph(const Graph& graph, const Values* outer,
                                     const std::vector<Shaped>& inputs, const Where& where) {
+  if (!step(graph.inputs.size() + graph.initializers.size() +
+            graph.sparse_initializers.size() + graph.outputs.size())) {
+    return {};
+  }
   Values values;
   values.outer = outer;
   for (std::size_t i = 0; i < graph.inputs.size(); ++i) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -23,24 +24,29 @@ struct Window {
 
 constexpr std::int64_t kWindowMax = 1LL << 31;
 
+/// A list of the window's numbers. One that is no such number, which no real model has, makes
+/// `usable` false.
 std::vector<std::int64_t> list_or(const Node& node, std::string_view name, std::size_t count,
-                                  std::int64_t otherwise) {
+                                  std::int64_t otherwise, bool& usable) {
   auto values = integers_attribute(node, name, 2 * kRankMax);
   if (!values || values->size() != count) return std::vector<std::int64_t>(count, otherwise);
-  for (std::int64_t& value : *values) value = std::clamp<std::int64_t>(value, 0, kWindowMax);
+  for (const std::int64_t value : *values) usable = usable && value >= 0 && value <= kWindowMax;
   return std::move(*values);
 }
 
-Window window_of(const Call& call, std::vector<std::int64_t> kernel) {
+/// Nothing where the attributes make no window.
+std::optional<Window> window_of(const Call& call, std::vector<std::int64_t> kernel) {
   const Node& node = *call.node;
   const std::size_t spatial = kernel.size();
+  bool usable = true;
   Window window;
   window.kernel = std::move(kernel);
-  window.strides = list_or(node, "strides", spatial, 1);
-  window.dilations = list_or(node, "dilations", spatial, 1);
-  window.pads = list_or(node, "pads", 2 * spatial, 0);
+  window.strides = list_or(node, "strides", spatial, 1, usable);
+  window.dilations = list_or(node, "dilations", spatial, 1, usable);
+  window.pads = list_or(node, "pads", 2 * spatial, 0, usable);
   window.automatic = text_attribute(node, "auto_pad", "NOTSET");
   window.round_up = integer_attribute(node, "ceil_mode", 0) != 0;
+  if (!usable) return std::nullopt;
   return window;
 }
 
@@ -65,10 +71,11 @@ Inferred convolution(const Call& call, const Shaped& data, const Shaped& weight,
       weight.dims.size() != data.dims.size()) {
     return {{unknown(type)}};
   }
-  const Window window = window_of(call, {weight.dims.begin() + 2, weight.dims.end()});
+  const auto window = window_of(call, {weight.dims.begin() + 2, weight.dims.end()});
+  if (!window) return {{unknown(type)}};
   Shaped result = shaped(type, {data.dims[0], weight.dims[0]});
   for (std::size_t i = 2; i < data.dims.size(); ++i) {
-    result.dims.push_back(slid(window, i - 2, data.dims[i]));
+    result.dims.push_back(slid(*window, i - 2, data.dims[i]));
   }
   const auto filters = static_cast<std::uint64_t>(std::max<std::int64_t>(weight.dims[0], 1));
   const std::uint64_t taps = elements(weight) / filters;
@@ -84,9 +91,12 @@ Inferred transposed(const Call& call) {
     return {{unknown(data.type)}};
   }
   const std::size_t spatial = data.dims.size() - 2;
-  const Window window = window_of(call, {weight.dims.begin() + 2, weight.dims.end()});
-  const auto extra = list_or(*call.node, "output_padding", spatial, 0);
-  const auto wanted = list_or(*call.node, "output_shape", spatial, kOpen);
+  const auto window = window_of(call, {weight.dims.begin() + 2, weight.dims.end()});
+  bool usable = true;
+  const auto extra = list_or(*call.node, "output_padding", spatial, 0, usable);
+  const bool given = find_attribute(*call.node, "output_shape") != nullptr;
+  const auto wanted = list_or(*call.node, "output_shape", spatial, kOpen, usable);
+  if (!window || !usable) return {{unknown(data.type)}};
   const std::int64_t group =
       std::clamp<std::int64_t>(integer_attribute(*call.node, "group", 1), 1, kWindowMax);
   std::int64_t channels = kOpen;
@@ -97,13 +107,13 @@ Inferred transposed(const Call& call) {
   Shaped result = shaped(data.type, {data.dims[0], channels});
   for (std::size_t i = 0; i < spatial; ++i) {
     std::int64_t extent = data.dims[i + 2];
-    if (wanted[i] != kOpen) {
+    if (given) {
       extent = wanted[i];
-    } else if (extent != kOpen && window.kernel[i] != kOpen) {
+    } else if (extent != kOpen && window->kernel[i] != kOpen) {
       const std::int64_t reach =
-          std::min(window.kernel[i], kWindowMax) * std::max<std::int64_t>(window.dilations[i], 1);
-      extent = std::min(extent, kWindowMax) * std::max<std::int64_t>(window.strides[i], 1);
-      if (__builtin_add_overflow(extent, reach + extra[i], &extent)) extent = kWindowMax;
+          std::min(window->kernel[i], kWindowMax) * std::max<std::int64_t>(window->dilations[i], 1);
+      extent = std::min(extent, kWindowMax) * std::max<std::int64_t>(window->strides[i], 1);
+      if (__builtin_add_overflow(extent, reach + extra[i], &extent)) extent = INT64_MAX;
     }
     result.dims.push_back(extent);
   }
@@ -119,11 +129,14 @@ Inferred pool(const Call& call, bool global) {
     result.dims.resize(data.dims.size(), 1);
     return {{result}, elements(data)};
   }
-  const Window window = window_of(call, list_or(*call.node, "kernel_shape", spatial, 1));
+  bool usable = true;
+  const auto window =
+      window_of(call, list_or(*call.node, "kernel_shape", spatial, 1, usable));
+  if (!window || !usable) return {{unknown(data.type), unknown(ElementType::i64)}};
   std::uint64_t taps = 1;
   for (std::size_t i = 0; i < spatial; ++i) {
-    taps = saturating_multiply(taps, static_cast<std::uint64_t>(window.kernel[i]));
-    result.dims.push_back(slid(window, i, data.dims[i + 2]));
+    taps = saturating_multiply(taps, static_cast<std::uint64_t>(window->kernel[i]));
+    result.dims.push_back(slid(*window, i, data.dims[i + 2]));
   }
   Shaped indices = result;
   indices.type = ElementType::i64;
@@ -211,7 +224,8 @@ std::optional<Inferred> learned(const Call& call) {
       name == "SVMRegressor") {
     const char* targets = name == "LinearRegressor" ? "targets" : "n_targets";
     const ElementType type = name == "TreeEnsemble" ? data.type : ElementType::f32;
-    return Inferred{{shaped(type, {rows, integer_attribute(*call.node, targets, 1)})}, per_row};
+    const std::int64_t columns = integer_attribute(*call.node, targets, 1);
+    return Inferred{{shaped(type, {rows, columns < 0 ? kOpen : columns})}, per_row};
   }
   if (name == "Scaler" || name == "Normalizer" || name == "Binarizer" || name == "Imputer") {
     Shaped same = data;

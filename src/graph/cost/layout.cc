@@ -144,7 +144,8 @@ Shaped concatenated(const Call& call) {
     if (part.dims.size() != result.dims.size()) return unknown(first.type);
     std::int64_t& sum = result.dims[*at];
     const std::int64_t more = part.dims[*at];
-    sum = sum == kOpen || more == kOpen ? kOpen : std::min(sum + more, kExtentMax);
+    sum = sum == kOpen || more == kOpen ? kOpen
+                                        : std::min(sum + std::min(more, kExtentMax), kExtentMax);
     for (std::size_t k = 0; k < part.dims.size(); ++k) {
       if (k != *at && result.dims[k] == kOpen) result.dims[k] = part.dims[k];
     }

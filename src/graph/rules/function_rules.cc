@@ -11,13 +11,14 @@ namespace {
 /// when every call in it is replaced.
 class CallWalk {
  public:
-  CallWalk(const std::vector<Function>& functions, FindingList& findings)
-      : functions_(functions), findings_(findings), states_(functions.size()) {}
+  CallWalk(const std::vector<Function>& functions, const FunctionIndex& index,
+           FindingList& findings)
+      : functions_(functions), index_(index), findings_(findings), states_(functions.size()) {}
 
   std::uint64_t expanded(const std::vector<Node>& nodes, std::size_t depth) {
     std::uint64_t total = nodes.size();
     for (const Node& node : nodes) {
-      if (const Function* called = called_function(node, functions_)) {
+      if (const Function* called = index_.called_by(node)) {
         total = std::min(total + body(*called, depth + 1), kInlinedNodesMax + 1);
       }
       for (const Attribute& attribute : node.attributes) {
@@ -58,6 +59,7 @@ class CallWalk {
     std::uint64_t nodes = 0;
   };
   const std::vector<Function>& functions_;
+  const FunctionIndex& index_;
   FindingList& findings_;
   std::vector<State> states_;
 };
@@ -65,6 +67,7 @@ class CallWalk {
 }  // namespace
 
 void check_functions(const Model& model, const OperatorTable& table, FindingList& findings) {
+  const FunctionIndex index(model.functions);
   for (std::size_t i = 0; i < model.functions.size(); ++i) {
     const Function& function = model.functions[i];
     const Where where{nullptr, "function", static_cast<std::int64_t>(i), function.name};
@@ -73,17 +76,11 @@ void check_functions(const Model& model, const OperatorTable& table, FindingList
       findings.add("function-name", where,
                    "it has the name of an operator; give it a domain of its own");
     }
-    for (std::size_t k = 0; k < i; ++k) {
-      const Function& other = model.functions[k];
-      if (other.name != function.name || other.domain != function.domain ||
-          other.overload != function.overload) {
-        continue;
-      }
+    if (index.find(function.domain, function.name, function.overload) != &function) {
       findings.add("name-duplicate", where, "functions must be unique");
-      break;
     }
   }
-  CallWalk walk(model.functions, findings);
+  CallWalk walk(model.functions, index, findings);
   std::uint64_t nodes = walk.expanded(model.graph.nodes, 0);
   for (const Function& function : model.functions) {
     nodes = std::max(nodes, walk.body(function, 1));

@@ -22,14 +22,6 @@ std::string counted(std::uint64_t min, std::uint64_t max) {
   return std::to_string(min) + " to " + std::to_string(max);
 }
 
-/// The opset that a domain is imported with; 0 when it is not.
-std::int64_t imported(const std::vector<OpsetImport>& imports, std::string_view domain) noexcept {
-  for (const OpsetImport& import : imports) {
-    if (import.domain == domain) return import.version;
-  }
-  return 0;
-}
-
 std::string full_name(const Node& node) {
   return quoted((node.domain.empty() ? std::string() : std::string(node.domain) + ".") +
                 std::string(node.op_type));
@@ -93,7 +85,7 @@ void check_operator(const Node& node, const OperatorScope& scope, const Where& w
                             " are not served: use those of ai.onnx, ai.onnx.ml, and the "
                             "com.microsoft ones that docs/admission.md lists");
   }
-  const std::int64_t opset = imported(*scope.imports, node.domain);
+  const std::int64_t opset = scope.imports->version(node.domain);
   if (opset == 0) {
     return findings.add("opset-missing", where,
                         "opset_import has no version for the domain " + quoted(node.domain));
@@ -131,17 +123,6 @@ void check_operator(const Node& node, const OperatorScope& scope, const Where& w
 
 }  // namespace
 
-const Function* called_function(const Node& node,
-                                const std::vector<Function>& functions) noexcept {
-  for (const Function& function : functions) {
-    if (function.name == node.op_type && function.domain == node.domain &&
-        function.overload == node.overload) {
-      return &function;
-    }
-  }
-  return nullptr;
-}
-
 void check_node(const Node& node, const OperatorScope& scope, const Where& where,
                 FindingList& findings) {
   const std::vector<Attribute>& attributes = node.attributes;
@@ -154,13 +135,13 @@ void check_node(const Node& node, const OperatorScope& scope, const Where& where
       break;
     }
   }
-  const Function* function = called_function(node, *scope.functions);
+  const Function* function = scope.functions->called_by(node);
   if (function == nullptr) return check_operator(node, scope, where, findings);
   if (node.inputs.size() > function->inputs.size() ||
       node.outputs.size() > function->outputs.size()) {
     findings.add("function-call", where, "the function has fewer inputs or outputs than that");
   }
-  if (imported(*scope.imports, node.domain) == 0) {
+  if (scope.imports->version(node.domain) == 0) {
     findings.add("opset-missing", where,
                  "opset_import has no version for the domain " + quoted(node.domain));
   }
@@ -178,6 +159,7 @@ void check_header(const Model& model, FindingList& findings) {
     findings.add("training-info", where, "export the model for inference, without training_info");
   }
   const auto check_imports = [&](const std::vector<OpsetImport>& imports, const Where& at) {
+    const ImportIndex index(imports);
     for (std::size_t i = 0; i < imports.size(); ++i) {
       const Where here{&at, "opset_import", static_cast<std::int64_t>(i), imports[i].domain};
       const std::int64_t max = OperatorTable::opset_max(imports[i].domain);
@@ -186,7 +168,7 @@ void check_header(const Model& model, FindingList& findings) {
                      "version " + std::to_string(imports[i].version) + " is not served" +
                          (max == 0 ? "" : ": 1 to " + std::to_string(max)));
       }
-      if (imported(imports, imports[i].domain) != imports[i].version) {
+      if (index.version(imports[i].domain) != imports[i].version) {
         findings.add("opset-duplicate", here, "import each domain in one version");
       }
     }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "graph/findings.h"
@@ -19,11 +21,40 @@ void check_sparse_tensor(const SparseTensor& sparse, const Where& where, Finding
 /// Checks versions and imports of the model.
 void check_header(const Model& model, FindingList& findings);
 
+/// The functions of a model by what calls them. `functions` must outlive it.
+class FunctionIndex {
+ public:
+  explicit FunctionIndex(const std::vector<Function>& functions);
+
+  /// The function of that name, the first where there are several; null when there is none.
+  const Function* find(std::string_view domain, std::string_view name,
+                       std::string_view overload) const noexcept;
+  /// The function that a node calls; null when it is an operator's.
+  const Function* called_by(const Node& node) const noexcept {
+    return find(node.domain, node.op_type, node.overload);
+  }
+
+ private:
+  std::vector<const Function*> sorted_;
+};
+
+/// The versions that a model or a function imports, by domain. `imports` must outlive it.
+class ImportIndex {
+ public:
+  explicit ImportIndex(const std::vector<OpsetImport>& imports);
+
+  /// The version of a domain, the first where it is imported twice; 0 where it is not.
+  std::int64_t version(std::string_view domain) const noexcept;
+
+ private:
+  std::vector<const OpsetImport*> sorted_;
+};
+
 /// What the nodes of one graph or function body may use.
 struct OperatorScope {
   const OperatorTable* table = nullptr;
-  const std::vector<OpsetImport>* imports = nullptr;
-  const std::vector<Function>* functions = nullptr;
+  const ImportIndex* imports = nullptr;
+  const FunctionIndex* functions = nullptr;
   bool in_function = false;
 };
 
@@ -31,9 +62,6 @@ struct OperatorScope {
 /// and the tensors in them. Subgraphs are left to check_structure.
 void check_node(const Node& node, const OperatorScope& scope, const Where& where,
                 FindingList& findings);
-
-/// The function that a node calls; null when it is an operator's.
-const Function* called_function(const Node& node, const std::vector<Function>& functions) noexcept;
 
 /// Checks every graph and function body: names, single assignment, scopes, cycles, and everything
 /// above for each part. Sorts the nodes of a graph whose order is not one in which they can run.

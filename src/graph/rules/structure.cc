@@ -223,13 +223,16 @@ void StructureCheck::function(Function& function, const OperatorScope& operators
 }
 
 void StructureCheck::check(Model& model) {
-  OperatorScope operators{&table_, &model.imports, &model.functions, false};
+  const FunctionIndex functions(model.functions);
+  const ImportIndex imports(model.imports);
+  OperatorScope operators{&table_, &imports, &functions, false};
   const Where main{nullptr, "graph"};
   graph(model.graph, nullptr, operators, main);
   operators.in_function = true;
   for (std::size_t i = 0; i < model.functions.size(); ++i) {
     const Where at{nullptr, "function", static_cast<std::int64_t>(i), model.functions[i].name};
-    operators.imports = &model.functions[i].imports;
+    const ImportIndex own(model.functions[i].imports);
+    operators.imports = &own;
     function(model.functions[i], operators, at);
   }
 }
