@@ -34,13 +34,13 @@ Outcome attest(const Options& options, Tools& tools) {
 }
 
 Outcome upload(const Options& options, Tools& tools) {
-  const auto file = open_local_file(options.file);
-  if (!file.ok()) return ConsoleReport::failed(file.error());
+  const auto model = open_model(options.file);
+  if (!model.ok()) return ConsoleReport::failed(model.error());
   ServerAccess access = open_server(options, tools, TokenUse::required);
   if (!access.session) return access.outcome;
   ProgressBar bar(tools.clock, options.progress || errors_go_to_a_terminal());
   ClientBody body;
-  body.file = file.value().get();
+  body.file = model.value().file.get();
   body.progress = [&bar](std::uint64_t sent, std::uint64_t total) { bar.update(sent, total); };
   const auto response = access.session->upload(options.model, options.version, body);
   if (!response.ok()) return ConsoleReport::failed(response.error());
@@ -54,6 +54,7 @@ Outcome upload(const Options& options, Tools& tools) {
   const bool created = response.value().status == 201;
   print_line((created ? "stored " : "already there: ") + printable(options.model) + " version " +
              printable(options.version) + ", sha256:" + text_member(stored.value(), "sha256"));
+  if (model.value().tensors != 0) print_line(folded_text(model.value()));
   return Outcome::done;
 }
 
@@ -123,6 +124,7 @@ Outcome run_command(const Options& options, Tools& tools) {
   switch (options.command) {
     case Command::attest:
       return options.evidence.empty() ? attest(options, tools) : judge_recorded(options, tools);
+    case Command::check: return run_check(options);
     case Command::upload: return upload(options, tools);
     case Command::models: return models(options, tools);
     case Command::infer: return run_infer(options, tools);

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <string>
+
 #include "console.h"
+#include "graph/onnx/external_data.h"
 #include "options.h"
 #include "server_access.h"
 
@@ -14,6 +17,16 @@ Outcome run_access(const Options& options, Tools& tools);
 
 /// The command `seal`.
 Outcome run_seal(const Options& options, Tools& tools);
+
+/// The person's own ONNX file, with the data files beside it folded in. Fails: as
+/// open_local_file and fold_external_data do.
+Result<FoldedModel> open_model(const std::string& path);
+
+/// "folded in 312 tensors from 1 file"; empty where there was nothing to fold.
+std::string folded_text(const FoldedModel& model);
+
+/// The command `check`: what the server would say to a model, without one.
+Outcome run_check(const Options& options);
 
 /// The command `infer`.
 Outcome run_infer(const Options& options, Tools& tools);

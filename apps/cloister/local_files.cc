@@ -42,6 +42,16 @@ Result<std::unique_ptr<File>> open_local_file(const std::string& path) {
   return file;
 }
 
+Result<std::unique_ptr<Files>> open_folder_of(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  const std::filesystem::path real = std::filesystem::canonical(absolute.parent_path(), error);
+  if (error) return about(path, Code::not_found, "its folder cannot be opened");
+  auto files = open_posix_files(real.string(), IfAbsent::fail);
+  if (!files.ok()) return about(path, Code::not_found, "its folder cannot be opened");
+  return files;
+}
+
 Result<ByteVector> read_local_file(const std::string& path, std::uint64_t bytes_max) {
   CLOISTER_ASSIGN(const std::unique_ptr<File> file, open_local_file(path));
   CLOISTER_ASSIGN(const std::uint64_t size, file->size());

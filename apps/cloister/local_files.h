@@ -14,6 +14,10 @@ namespace cloister {
 /// is no regular file, `io`; the Detail names the path.
 Result<std::unique_ptr<File>> open_local_file(const std::string& path);
 
+/// The folder in which `path` stands; links on the way to it are followed, in it none is.
+/// Fails: `not_found`; the Detail names the path.
+Result<std::unique_ptr<Files>> open_folder_of(const std::string& path);
+
 /// All of a file, at most `bytes_max`. Fails: as above, and `too_large`.
 Result<ByteVector> read_local_file(const std::string& path, std::uint64_t bytes_max);
 

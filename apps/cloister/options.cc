@@ -9,14 +9,15 @@ namespace {
 
 constexpr const char* kIntroduction =
     "cloister: the client of a confidential inference server\n\n"
-    "Every command first checks the server's evidence over its own connection, and sends neither\n"
-    "token nor data to a server that it does not accept.";
+    "Every command that talks to a server first checks its evidence over its own connection, and\n"
+    "sends neither token nor data to one that it does not accept.";
 
 constexpr const char* kLesson =
     R"(First steps, against a server started with `cloisterd --dev FOLDER`:
   export CLOISTER_TOKEN=...        the token that the server printed at its first start
   S="--server https://127.0.0.1:8443 --allow-simulation"
   cloister attest $S               who is there, and what is not proven
+  cloister check digits.onnx       what the server would say to this model, without one
   cloister upload $S digits 1 digits.onnx
   cloister models $S
   cloister infer  $S digits --input image.npy --output scores.npy
@@ -25,7 +26,7 @@ A server on real hardware needs a policy that says which code you accept:
   cloister policy new > policy.json        then fill in the measurement that you built yourself
   cloister attest --server https://host.example --policy policy.json
 
-Exit codes: 0 done, 1 refused by the server, 2 wrong usage or a local file, 3 not verified,
+Exit codes: 0 done, 1 refused, 2 wrong usage or a local file, 3 not verified,
 4 unreachable. The token never stands on the command line, where others could read it.)";
 
 void add_common(CLI::App& app, Options& options) {
@@ -58,11 +59,13 @@ class Commands {
 
   void add_all() {
     add_attest();
+    add_check();
     CLI::App* upload = add(app_, "upload", "Store a model, encrypted", Command::upload);
     upload->add_option("MODEL", options_.model, "Its name")->required();
     upload->add_option("VERSION", options_.version, "Its number, from 1")->required();
     upload->add_option("FILE", options_.file, "An ONNX file")->required();
     upload->footer("A version never changes: the same bytes again are no error, others are.\n"
+                   "Data files beside the model (model.onnx.data) are sent as part of it.\n"
                    "Example: cloister upload --server URL digits 1 digits.onnx");
     CLI::App* models = add(app_, "models", "List your models, or describe one", Command::models);
     models->add_option("MODEL", options_.model, "Describe this one: inputs, outputs, digest");
@@ -88,6 +91,15 @@ class Commands {
   }
 
  private:
+  void add_check() {
+    CLI::App* check = add(app_, "check", "Say what the server would say to a model, without one",
+                          Command::check);
+    check->add_option("FILE", options_.file, "An ONNX file")->required();
+    check->footer("Prints inputs, outputs, operators, parameters and cost, or every finding.\n"
+                  "Ends with 0 where the model is accepted, with 1 where it is refused.\n"
+                  "Example: cloister check model.onnx --json");
+  }
+
   void add_model_command(const char* name, const char* says, Command command) {
     add(app_, name, says, command)->add_option("MODEL", options_.model, "Its name")->required();
   }
@@ -271,6 +283,7 @@ std::variant<Options, Outcome> parse_options(int argc, char** argv) {
     return code == 0 ? Outcome::done : Outcome::usage;
   }
   const bool is_offline = options.command == Command::new_policy ||
+                          options.command == Command::check ||
                           options.command == Command::verify_receipt || !options.evidence.empty();
   if (options.server.empty() && !is_offline) {
     std::fputs("cloister: --server URL is missing; `cloister --help` shows examples\n", stderr);

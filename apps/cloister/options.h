@@ -10,7 +10,7 @@
 namespace cloister {
 
 enum class Command {
-  attest, upload, models, infer, load, unload, erase, new_token, revoke_tokens, new_policy,
+  attest, check, upload, models, infer, load, unload, erase, new_token, revoke_tokens, new_policy,
   proxy, principals, add_principal, remove_principal, grants, give_grant, take_back_grant, usage,
   verify_receipt, seal
 };

@@ -1,7 +1,10 @@
 #include "graph/admission.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "graph/canonical.h"
@@ -21,11 +24,31 @@ std::vector<Finding> only(const char* rule, std::string where, std::string remed
   return {Finding{rule, std::move(where), std::move(remedy)}};
 }
 
+// The limits that end the reading of a file.
+constexpr auto kDecodingLimits = std::to_array<std::pair<std::string_view, std::uint64_t>>({
+    {"limit-attributes", kAttributesMax},
+    {"limit-dimensions", kDimensionsMax},
+    {"limit-functions", kFunctionsMax},
+    {"limit-graph-nesting", kGraphNestingMax},
+    {"limit-graphs", kGraphsMax},
+    {"limit-name-length", kNameBytesMax},
+    {"limit-node-attributes", kNodeAttributesMax},
+    {"limit-nodes", kNodesMax},
+    {"limit-opset-imports", kOpsetImportsMax},
+    {"limit-string-length", kStringBytesMax},
+    {"limit-strings", kStringsMax},
+    {"limit-tensors", kTensorsMax},
+    {"limit-type-nesting", kTypeNestingMax},
+    {"limit-value-names", kValueNamesMax},
+});
+
 std::string advice_for(std::string_view rule) {
   if (rule.starts_with("wire-")) {
     return "this is not a well-formed ONNX file: save it again with onnx.save_model";
   }
-  if (rule.starts_with("limit-")) return "past a limit of docs/admission.md";
+  for (const auto& [name, max] : kDecodingLimits) {
+    if (name == rule) return "past the limit of " + std::to_string(max) + "; docs/admission.md says why";
+  }
   if (rule == "name-text") return "names must be UTF-8 without NUL";
   return "see docs/admission.md";
 }
@@ -36,8 +59,7 @@ struct CheckedModel {
   Signature signature;
 };
 
-std::variant<CheckedModel, std::vector<Finding>> checked(Bytes file,
-                                                         OperatorTable::Contents contents) {
+std::variant<CheckedModel, std::vector<Finding>> checked(Bytes file, const OperatorTable& table) {
   auto decoded = decode_model(file);
   if (const auto* fault = std::get_if<WireFault>(&decoded)) {
     return only(fault->rule(), "byte " + std::to_string(fault->offset()),
@@ -49,7 +71,6 @@ std::variant<CheckedModel, std::vector<Finding>> checked(Bytes file,
     return only("not-onnx", "model", "upload an ONNX model: a ModelProto with a graph");
   }
   FindingList findings;
-  const OperatorTable table(contents);
   check_header(model, findings);
   check_functions(model, table, findings);
   check_structure(model, table, findings);
@@ -78,12 +99,18 @@ std::uint64_t optimised_bytes_max(const GraphBundle& original) noexcept {
 
 }  // namespace
 
+GraphAdmission::GraphAdmission(AdmissionBudget budget)
+    : budget_(budget),
+      public_operators_(
+          std::make_shared<OperatorTable>(OperatorTable::Contents::public_ones)),
+      all_operators_(std::make_shared<OperatorTable>(OperatorTable::Contents::with_internal)) {}
+
 AdmissionVerdict GraphAdmission::admit(Bytes upload) const {
   if (upload.size() > budget_.model_bytes_max) {
     return only("limit-model-size", "model",
                 "at most " + std::to_string(budget_.model_bytes_max) + " bytes");
   }
-  auto read = checked(upload, OperatorTable::Contents::public_ones);
+  auto read = checked(upload, *public_operators_);
   if (auto* findings = std::get_if<std::vector<Finding>>(&read)) return std::move(*findings);
   CheckedModel& ours = *std::get_if<CheckedModel>(&read);
   return accept(ours.model, std::move(ours.signature), upload.size());
@@ -96,7 +123,7 @@ AdmissionVerdict GraphAdmission::admit_optimised(Bytes optimised,
                 "the optimiser made more than " + std::to_string(optimised_bytes_max(original)) +
                     " bytes of it");
   }
-  auto read = checked(optimised, OperatorTable::Contents::with_internal);
+  auto read = checked(optimised, *all_operators_);
   if (auto* findings = std::get_if<std::vector<Finding>>(&read)) return std::move(*findings);
   CheckedModel& theirs = *std::get_if<CheckedModel>(&read);
   if (!same_signature(original.signature, theirs.signature)) {

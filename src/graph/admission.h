@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <variant>
 #include <vector>
 
@@ -10,6 +11,7 @@
 namespace cloister {
 
 struct Model;
+class OperatorTable;
 
 /// What admission spends at most on one model; defaults are in docs/admission.md with reasons.
 struct AdmissionBudget {
@@ -26,7 +28,7 @@ using AdmissionVerdict = std::variant<ValidatedModel, std::vector<Finding>>;
 /// which must outlive them. Work and memory beside `upload` are bounded.
 class GraphAdmission {
  public:
-  explicit GraphAdmission(AdmissionBudget budget) noexcept : budget_(budget) {}
+  explicit GraphAdmission(AdmissionBudget budget);
   AdmissionVerdict admit(Bytes upload) const;
   /// The same for what an optimiser made of `original`, in a process that hostile code may own: the
   /// same checks and budget, with the runtime's internal operators listed too. Refused as well:
@@ -38,6 +40,8 @@ class GraphAdmission {
   AdmissionVerdict accept(const Model& model, Signature signature, std::uint64_t file_bytes) const;
 
   AdmissionBudget budget_;
+  std::shared_ptr<const OperatorTable> public_operators_;
+  std::shared_ptr<const OperatorTable> all_operators_;
 };
 
 }  // namespace cloister

@@ -10,7 +10,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace cloister;
-  const GraphAdmission admission(AdmissionBudget{});
+  static const GraphAdmission admission(AdmissionBudget{});
   const auto verdict = admission.admit(std::as_bytes(std::span(data, size)));
   CLOISTER_CHECK(!admission_json(verdict).empty() && !describe_admission(verdict).empty());
   const auto* model = std::get_if<ValidatedModel>(&verdict);

@@ -14,7 +14,7 @@ namespace cloister {
 inline constexpr std::uint64_t kNodesMax = 1U << 16;
 inline constexpr std::uint64_t kAttributesMax = 1U << 17;
 inline constexpr std::uint64_t kTensorsMax = 1U << 16;      ///< initializers and attribute tensors
-inline constexpr std::uint64_t kValueNamesMax = 1U << 18;   ///< inputs and outputs of nodes
+inline constexpr std::uint64_t kValueNamesMax = 1U << 17;   ///< inputs and outputs of nodes
 inline constexpr std::uint64_t kStringsMax = 1U << 20;      ///< elements of string lists, tensors
 inline constexpr std::uint64_t kGraphsMax = 1U << 10;       ///< subgraphs
 inline constexpr std::uint64_t kDimensionsMax = 1U << 18;   ///< dimensions of tensors and types
@@ -36,8 +36,12 @@ inline constexpr std::int64_t kClassesMax = 1 << 20;        ///< classes or targ
 
 inline constexpr std::uint64_t kWeightInlineBytesMax = 1023;      ///< larger ones leave the graph
 inline constexpr std::uint64_t kConvertedBytesMax = 256ULL << 20; ///< weights stored as varints
-inline constexpr std::uint64_t kFoldedBytesMax = 128ULL << 20;    ///< constants that nodes make
+inline constexpr std::uint64_t kFoldedBytesMin = 128ULL << 20;    ///< constants that nodes make
+inline constexpr std::uint64_t kFoldedBytesForEach = 64ULL << 10; ///< more for each byte of a file
+inline constexpr std::uint64_t kFoldedBytesMax = 640ULL << 20;    ///< or four times the file
 inline constexpr std::uint64_t kInferenceStepsMax = 1U << 20;     ///< names looked at, loops again
+inline constexpr std::uint64_t kInferredDimensionsMax = 1U << 18; ///< known of all values at once
+inline constexpr std::size_t kInferredPartsMax = 1024;            ///< of one Split
 inline constexpr std::uint64_t kSparseDenseBytesMax = 64ULL << 20; ///< of one sparse tensor
 inline constexpr std::uint64_t kCanonicalGraphBytesMax = 256ULL << 20;
 

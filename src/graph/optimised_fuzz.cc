@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FindingList unused;
     original.signature = signature_of(model->graph, unused);
   }
-  const GraphAdmission admission(AdmissionBudget{});
+  static const GraphAdmission admission(AdmissionBudget{});
   const auto verdict = admission.admit_optimised(optimised, original);
   if (const auto* model = std::get_if<ValidatedModel>(&verdict)) {
     check_accepted(*model);

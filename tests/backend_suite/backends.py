@@ -18,7 +18,7 @@ NAMES = {
     "int8": "INT8", "int16": "INT16", "int32": "INT32", "int64": "INT64", "float16": "FP16",
     "float32": "FP32", "float64": "FP64", "object": "BYTES", "bfloat16": "BF16",
 }
-_PATIENCE = 20  # seconds
+_PATIENCE = 120  # seconds; the large ones compute for long on a busy machine
 TYPES = {name: numpy.dtype(kind) for kind, name in NAMES.items()
          if kind not in ("object", "bfloat16")}
 

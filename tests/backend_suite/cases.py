@@ -1,6 +1,7 @@
 """The cases of the ONNX backend test suite, and what the runtime makes of them by itself.
 
-A case is a folder with `model.onnx` and `test_data_set_*` of `input_N.pb` and `output_N.pb`.
+A case is a folder with `model.onnx` and `test_data_set_*` of `input_N.pb` and `output_N.pb`; or, in
+the category `light`, a file with its outputs beside it and the inputs that ONNX's own runner makes.
 """
 
 import dataclasses
@@ -30,20 +31,16 @@ class Case:
     """One model with its data sets."""
     category: str
     name: str
-    folder: pathlib.Path
-
-    @property
-    def model(self):
-        return self.folder / "model.onnx"
+    model: pathlib.Path
 
 
 def cases_below(root):
     """All cases in a folder laid out as onnx/backend/test/data is."""
     root = pathlib.Path(root)
     return [
-        Case(model.parent.parent.name, model.parent.name, model.parent)
+        Case(model.parent.parent.name, model.parent.name, model)
         for model in sorted(root.glob("*/*/model.onnx"))
-    ]
+    ] + [Case("light", model.stem, model) for model in sorted(root.glob("light/*.onnx"))]
 
 
 def is_tensor_of_protocol(value):
@@ -70,9 +67,21 @@ def _tensors(folder, prefix):
     return tensors
 
 
+def _rising(shape):
+    """The input that ONNX's runner gives to the light models."""
+    count = int(numpy.prod(shape))
+    return numpy_helper.from_array((numpy.arange(count).reshape(shape) / count).astype("float32"))
+
+
 def data_sets(case):
     """(inputs, expected outputs) of each data set, as TensorProtos in the model's order."""
-    for folder in sorted(case.folder.glob("test_data_set_*")):
+    if case.category == "light":
+        shapes = [[extent if isinstance(extent, int) else 1 for extent in value.shape]
+                  for value in session_of(str(case.model)).get_inputs()]
+        yield [_rising(shape) for shape in shapes], _tensors(case.model.parent,
+                                                             f"{case.name}_output")
+        return
+    for folder in sorted(case.model.parent.glob("test_data_set_*")):
         yield _tensors(folder, "input"), _tensors(folder, "output")
 
 

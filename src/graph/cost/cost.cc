@@ -31,13 +31,21 @@ struct Values {
   }
 };
 
+/// What may be computed while a model of that size loads. A short file may not make a large model;
+/// one as long as networks are whose weights are all made by nodes may.
+std::uint64_t folded_bytes_max(std::uint64_t file_bytes) noexcept {
+  const std::uint64_t grown = saturating_add(
+      kFoldedBytesMin, saturating_multiply(kFoldedBytesForEach, file_bytes));
+  return std::max(std::min(grown, kFoldedBytesMax), saturating_multiply(4, file_bytes));
+}
+
 class CostWalk {
  public:
   CostWalk(const Model& model, std::uint64_t file_bytes, const AdmissionBudget& budget,
            FindingList& findings)
       : model_(model),
         imports_(model.imports),
-        folded_max_(saturating_add(kFoldedBytesMax, saturating_multiply(4, file_bytes))),
+        folded_max_(folded_bytes_max(file_bytes)),
         budget_(budget),
         findings_(findings) {}
   ModelCost measure();
@@ -72,6 +80,7 @@ class CostWalk {
   std::uint64_t folded_bytes_ = 0;
   std::uint64_t trips_ = 1;  // of all loops around
   std::uint64_t steps_ = 0;
+  std::uint64_t dimensions_ = 0;
   bool reported_ = false;
 };
 
@@ -265,6 +274,8 @@ void CostWalk::node(const Node& node, Values& values, const Where& where) {
                     "values have at most " + std::to_string(kRankMax) + " dimensions");
       one = unknown(one.type);
     }
+    dimensions_ += one.dims.size();
+    if (dimensions_ > kInferredDimensionsMax) one = unknown(one.type);
     one.constant = constant;
     if (one.values.size() > kFollowedValuesMax) one.values.clear();
     if (node.op_type != "Constant" && node.op_type != "Identity") one.reals.clear();

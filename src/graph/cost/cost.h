@@ -16,7 +16,7 @@ namespace cloister {
 /// single iterations.
 /// Findings: `cost-activations` and `cost-multiply-adds` past the budget, at the node that passes
 /// it; `cost-constants` where values that are the same in every run, and which the runtime computes
-/// while it loads, grow past kFoldedBytesMax and four times the file.
+/// while it loads, grow past what the file's size allows: see kFoldedBytesMax.
 ModelCost measure_cost(const Model& model, std::uint64_t file_bytes,
                        const AdmissionBudget& budget, FindingList& findings);
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "graph/cost/inference.h"
+#include "graph/limits.h"
 #include "graph/rules/attributes.h"
-#include "model/model.h"
 #include "tensor/tensor.h"
 
 namespace cloister {
@@ -94,11 +94,12 @@ Inferred split(const Call& call) {
   const std::size_t parts = call.node->outputs.size();
   const auto at = axis_of(integer_attribute(*call.node, "axis", 0), data.dims.size());
   Inferred inferred;
+  if (parts > kInferredPartsMax) return inferred;
   if (!data.rank_known || !at || parts == 0) {
     inferred.outputs.assign(parts, unknown(data.type));
     return inferred;
   }
-  auto sizes = integers_attribute(*call.node, "split", kSignatureTensorsMax);
+  auto sizes = integers_attribute(*call.node, "split", kInferredPartsMax);
   if (!sizes && call.has(1)) sizes = call.list(1);
   const bool given = sizes && sizes->size() == parts;
   const std::int64_t whole = data.dims[*at];
