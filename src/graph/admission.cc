@@ -47,7 +47,7 @@ std::string advice_for(std::string_view rule) {
     return "this is not a well-formed ONNX file: save it again with onnx.save_model";
   }
   for (const auto& [name, max] : kDecodingLimits) {
-    if (name == rule) return "past the limit of " + std::to_string(max) + "; docs/admission.md says why";
+    if (name == rule) return "past the limit of " + std::to_string(max) + " of docs/admission.md";
   }
   if (rule == "name-text") return "names must be UTF-8 without NUL";
   return "see docs/admission.md";

@@ -13,7 +13,7 @@ namespace cloister {
 
 inline constexpr std::uint64_t kNodesMax = 1U << 16;
 inline constexpr std::uint64_t kAttributesMax = 1U << 17;
-inline constexpr std::uint64_t kTensorsMax = 1U << 16;      ///< initializers and attribute tensors
+inline constexpr std::uint64_t kTensorsMax = 1U << 15;      ///< initializers and attribute tensors
 inline constexpr std::uint64_t kValueNamesMax = 1U << 17;   ///< inputs and outputs of nodes
 inline constexpr std::uint64_t kStringsMax = 1U << 20;      ///< elements of string lists, tensors
 inline constexpr std::uint64_t kGraphsMax = 1U << 10;       ///< subgraphs

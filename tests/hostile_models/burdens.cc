@@ -45,12 +45,12 @@ ByteVector imports_of_nodes() {
   return model_bytes(parts);
 }
 
-/// As many ZipMaps as outputs.
+/// As many ZipMaps as outputs, and as many of both as names are allowed.
 ByteVector zip_maps() {
   const OnnxMessage labels = ints_attribute("classlabels_int64s", {0, 1});
   OnnxGraph graph;
   graph.inputs = {onnx_value("x", OnnxType::f32, {1, 2})};
-  for (int i = 0; i < kManyNodes; ++i) {
+  for (int i = 0; i < 32'000; ++i) {
     graph.nodes.push_back(node_of("ai.onnx.ml", "ZipMap", {"x"}, {numbered("y", i)}, {labels}));
     graph.outputs.push_back(onnx_value(numbered("y", i), OnnxType::f32, {1, 2}));
   }
@@ -64,7 +64,7 @@ ByteVector zip_maps() {
 /// has as many weights as a model may have.
 ByteVector growing_loops() {
   std::vector<OnnxMessage> weights;
-  for (int i = 0; i < kManyNodes; ++i) weights.push_back(small_tensor(numbered("w", i)));
+  for (int i = 0; i < 32'000; ++i) weights.push_back(small_tensor(numbered("w", i)));
   OnnxMessage body;
   for (int level = 6; level >= 0; --level) {
     const std::string s = numbered("s", level);
@@ -118,6 +118,7 @@ ByteVector everything() {
   for (int i = 0; i < kMany; ++i) {
     graph.nodes.push_back(onnx_node("Selu", {"x"}, {i == 0 ? "y" : numbered("n", i)},
                                     {real("alpha"), real("gamma")}));
+    if (i % 2 != 0) continue;
     graph.initializers.push_back(
         onnx_tensor(numbered("w", i), OnnxType::f32, {1, 1, 1, 1}, std::string(4, '\0')));
   }

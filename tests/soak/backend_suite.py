@@ -32,13 +32,8 @@ def newest_cases(folder):
     subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check",
                     "--only-binary", ":all:", "--require-hashes", "-r", SUITE / "newest.txt"],
                    check=True)
-    # The package's own folder has the cases that are not made but stored.
-    where = subprocess.run(
-        [python, "-c", "import onnx.backend.test.cmd_tools as tools; print(tools.DATA_DIR)"],
-        check=True, capture_output=True, text=True).stdout.strip()
-    subprocess.run([python, "-m", "onnx.backend.test.cmd_tools", "generate-data", "-o", where],
-                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return where
+    subprocess.run([python, SUITE / "make_cases.py", folder / "newest-cases"], check=True)
+    return folder / "newest-cases"
 
 
 def main():
