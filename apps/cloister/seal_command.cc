@@ -83,14 +83,15 @@ Status write_sealed(const File& model, std::uint64_t size, ModelSealer& sealer,
 }  // namespace
 
 Outcome run_seal(const Options& options, Tools& tools) {
-  const auto file = open_local_file(options.file);
-  if (!file.ok()) return ConsoleReport::failed(file.error());
+  const auto model = open_model(options.file);
+  if (!model.ok()) return ConsoleReport::failed(model.error());
+  const File& file = *model.value().file;
   ServerAccess access = open_server(options, tools, TokenUse::none);
   if (!access.session) return access.outcome;
   const auto key = attested_key(access);
   if (!key.ok()) return ConsoleReport::failed(key.error());
   const auto header =
-      header_of(options, *access.verdict.claims, *file.value(), tools.clock.utc());
+      header_of(options, *access.verdict.claims, file, tools.clock.utc());
   if (!header.ok()) return ConsoleReport::failed(header.error());
   auto sealer = ModelSealer::make(header.value(), key.value());
   if (!sealer.ok()) {
@@ -99,7 +100,7 @@ Outcome run_seal(const Options& options, Tools& tools) {
   }
   ProgressBar bar(tools.clock, options.progress || errors_go_to_a_terminal());
   const Status written =
-      write_sealed(*file.value(), header.value().size, sealer.value(), options.output, bar);
+      write_sealed(file, header.value().size, sealer.value(), options.output, bar);
   if (!written.ok()) return ConsoleReport::failed(written.error());
   print_line("sealed for this server alone: " + printable(options.output) + "; " +
              printable(options.principal) + " uploads it as " + printable(options.model) +
