@@ -41,6 +41,7 @@ class PolicyJudge {
     judge_measurements();
     judge_claims();
     judge_pin();
+    limit_life();
     state_limits();
     return std::move(verdict_);
   }
@@ -188,6 +189,17 @@ class PolicyJudge {
       if (std::ranges::find(accepted, seen) != accepted.end()) continue;
       refuse(Rule::setting, name + " " + seen, joined(accepted));
     }
+  }
+
+  void expire_at(UtcSeconds time) {
+    if (!verdict_.expires || time < *verdict_.expires) verdict_.expires = time;
+  }
+
+  /// What the policy tolerates for a time holds no longer than that.
+  void limit_life() {
+    if (policy_.verdict_age_max) expire_at(now_ + *policy_.verdict_age_max);
+    const auto status = policy_.tcb_statuses.find(verdict_.tcb_status);
+    if (status != policy_.tcb_statuses.end() && status->second) expire_at(*status->second);
   }
 
   bool pins(const std::map<std::string, std::vector<ByteVector>>& values, const char* name) const {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kAlternativesMax = 256;
 constexpr unsigned kPcrCount = 24;
+constexpr std::uint64_t kVerdictSecondsMax = 10ULL * 365 * 86400;
 
 Error wrong(const std::string& key, const std::string& expected) {
   return Error{Code::invalid, "policy.key",
@@ -318,6 +319,11 @@ Status read_settings(const JsonValue& object, Policy& policy) {
 Result<bool> read_claim_rule(const std::string& key, const JsonValue& value, Policy& policy) {
   if (key == "configuration") {
     CLOISTER_ASSIGN(policy.configuration, read_values(key, value, 32));
+  } else if (key == "verdict_seconds") {
+    if (value.is_null()) return true;
+    CLOISTER_ASSIGN(const std::uint64_t number, read_number(key, value, kVerdictSecondsMax));
+    if (number == 0) return wrong(key, "a number of seconds, or null");
+    policy.verdict_age_max = std::chrono::seconds(number);
   } else if (key == "software") {
     CLOISTER_ASSIGN(policy.software, read_values(key, value, 32));
   } else if (key == "isolation") {
@@ -421,7 +427,10 @@ constexpr const char* kTemplate = R"({
   "sandbox": [],
   "anchor": [],
   "//settings": "Single settings of its configuration, like {\"allow_swap\": [false]}.",
-  "settings": {}
+  "settings": {},
+
+  "//verdict_seconds": "How long a verdict is used; null: as long as collateral and certificate.",
+  "verdict_seconds": null
 }
 )";
 

@@ -80,6 +80,8 @@ struct Policy {
   std::optional<std::set<std::string>> advisories;
   std::uint32_t evaluation_number_min = 0;
   std::optional<std::chrono::days> collateral_age_max;
+  /// How long a verdict may be used, where collateral and certificate would last longer.
+  std::optional<std::chrono::seconds> verdict_age_max;
 };
 
 inline constexpr std::size_t kPolicyBytesMax = 256 * 1024;

@@ -64,6 +64,16 @@ TEST(ReadPolicy, ReadsItsOwnTemplateAsTheDefault) {
   EXPECT_FALSE(policy.advisories.has_value());
 }
 
+TEST(ReadPolicy, ReadsTheLifeOfAVerdict) {
+  for (const char* text : {R"({"verdict_seconds": -1})", R"({"verdict_seconds": 0})",
+                           R"({"verdict_seconds": "60"})",
+                           R"({"verdict_seconds": 9999999999})"}) {
+    EXPECT_FALSE(read_policy(text).ok()) << text;
+  }
+  const Policy policy = read_policy(R"({"verdict_seconds": 60})").value();
+  EXPECT_EQ(policy.verdict_age_max, std::chrono::seconds(60));
+}
+
 TEST(ReadPolicy, ReadsPinsAndDates) {
   const std::string signer(64, 'a');
   const Policy policy =

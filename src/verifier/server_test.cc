@@ -264,6 +264,19 @@ TEST(CertificateKeeper, IsNotFooledByADateThatStandsStillOrRunsBack) {
   EXPECT_FALSE(keeper.is_due());
 }
 
+TEST(VerifyAnswer, LimitsTheLifeOfItsVerdictAsThePolicySays) {
+  Server server;
+  const Channel channel{server.key.spki(), kNonce, kExporter};
+  Policy policy = simulation();
+  const UtcSeconds now = server.clock.utc();
+  policy.verdict_age_max = std::chrono::seconds(90);
+  EXPECT_EQ(verify_answer(server.answer(), channel, {}, policy, now).expires,
+            now + std::chrono::seconds(90));
+  policy.tcb_statuses[TcbStatus::not_judged] = now + std::chrono::seconds(30);
+  EXPECT_EQ(verify_answer(server.answer(), channel, {}, policy, now).expires,
+            now + std::chrono::seconds(30));
+}
+
 TEST(Claims, RefusesEveryTruncation) {
   Server server;
   Claims claims = claims_of(server.facts, sha256(server.key.spki()));

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 import numpy as np
@@ -318,6 +319,18 @@ class ProxyOfItsOwn(ServerCase):
         self.assertEqual(code, 0)
         self.assertIn("configuration", said)
         self.assertIn("verified again", said)
+
+    def test_verifies_again_once_a_verdict_has_expired(self):
+        policy = self.folder / "short.json"
+        policy.write_text(json.dumps({"allow_simulation": True, "verdict_seconds": 2}))
+        forwarder = Forwarder(self.server.address)
+        self.addCleanup(forwarder.close)
+        proxy = self.start("--policy", str(policy), url=f"https://127.0.0.1:{forwarder.port}")
+        until = time.monotonic() + 30
+        with requests.Session() as session:
+            while forwarder.connections < 3 and time.monotonic() < until:
+                self.assertEqual(session.get(proxy.url + "/v2").status_code, 200)
+        self.assertGreaterEqual(forwarder.connections, 3)
 
     def test_cuts_an_answer_short_where_the_server_dies(self):
         stored = self.upload("same", identity_model())

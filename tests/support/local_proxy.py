@@ -94,6 +94,11 @@ class Forwarder:
             except OSError:
                 pass
 
+    @property
+    def connections(self):
+        """How many it has carried up to now."""
+        return len(self._open) // 2
+
     def cut(self):
         for each in self._open:
             try:

@@ -127,6 +127,10 @@ class QuoteJudge {
     }
     pck_ = pck.value();
     verdict_.measurements.push_back({"fmspc", hex_encode(pck_.fmspc)});
+    // Intel's two authorities for PCKs have lists of their own: PCS, "Get PCK Cert CRL".
+    const bool by_processor =
+        text_of(pck_chain_->leaf().issuer()).find("Processor") != std::string_view::npos;
+    verdict_.measurements.push_back({"pck_ca", by_processor ? "processor" : "platform"});
     expire_at(pck_chain_->not_after());
     return std::nullopt;
   }
@@ -272,6 +276,7 @@ class QuoteJudge {
     }
     const auto& age_max = case_.policy.collateral_age_max;
     for (const Window& window : windows_) {
+      if (age_max) expire_at(window.from + *age_max);
       if (!age_max || case_.now - window.from <= *age_max) continue;
       return refuse(Rule::collateral_age,
                     std::string(window.name) + " issued at " + time_text(window.from),
