@@ -31,6 +31,15 @@ Outcome run_check(const Options& options);
 /// The command `infer`.
 Outcome run_infer(const Options& options, Tools& tools);
 
+/// The command `collateral fetch`: what the evidence that the options name needs to be judged, into
+/// one file. Written only where it holds for that evidence; ends with not_verified otherwise.
+Outcome fetch_collateral_for(const Options& options, Tools& tools);
+
+/// The recorded evidence that the options name, with what belongs to it. Fails: as reading does.
+Result<RecordedEvidence> read_recorded(const Options& options);
+/// The time of `--at`, or now. Fails: `invalid`.
+Result<UtcSeconds> time_to_judge(const Options& options, const Tools& tools);
+
 /// The command `proxy`: serves until SIGINT or SIGTERM.
 Outcome run_proxy(const Options& options, Tools& tools);
 

@@ -36,9 +36,9 @@ void add_common(CLI::App& app, Options& options) {
                  "(otherwise from the environment's CLOISTER_TOKEN)")
       ->type_name("FILE");
   app.add_option("--policy", options.policy_file, "Which evidence to accept")->type_name("FILE");
-  app.add_option("--endorsements", options.endorsements_folder,
-                 "The vendor's collateral, as files of one folder")
-      ->type_name("FOLDER");
+  app.add_option("--endorsements", options.endorsements,
+                 "The vendor's collateral: a file of `collateral fetch`, or a folder of documents")
+      ->type_name("PATH");
   app.add_flag("--allow-simulation", options.allow_simulation,
                "Accept a simulated platform, which protects nothing from its owner");
   app.add_flag("--json", options.json, "Print JSON, for programs");
@@ -84,6 +84,7 @@ class Commands {
     add_verify_receipt();
     add_seal();
     add_proxy();
+    add_collateral();
     CLI::App* policy = app_.add_subcommand("policy", "Make a policy file");
     policy->fallthrough();
     policy->require_subcommand(1);
@@ -236,6 +237,39 @@ class Commands {
     add(app_, "grants", "List the grants of a model of yours", Command::grants)
         ->add_option("MODEL", options_.model, "Its name")
         ->required();
+  }
+
+  void add_collateral() {
+    CLI::App* collateral = app_.add_subcommand("collateral", "What vendors say of platforms");
+    collateral->fallthrough();
+    collateral->require_subcommand(1);
+    CLI::App* fetch = add(*collateral, "fetch",
+                          "Fetch what a server's evidence needs to be judged, into one file",
+                          Command::fetch_collateral);
+    fetch->add_option("--output", options_.output, "The file, for --endorsements later")
+        ->required()
+        ->type_name("FILE");
+    fetch->add_option("--evidence", options_.evidence, "Recorded evidence instead of a server's")
+        ->type_name("PATH");
+    fetch->add_option("--at", options_.at, "Judge as of this time (2026-01-31T12:00:00Z)")
+        ->type_name("TIME");
+    fetch->add_option("--intel-service", options_.intel_service,
+                      "A cache that serves the paths of Intel's PCS, version 4")
+        ->type_name("URL");
+    fetch->add_option("--amd-service", options_.amd_service,
+                      "A cache that serves the paths of AMD's KDS")
+        ->type_name("URL");
+    fetch->add_option("--service-roots", options_.service_roots,
+                      "Trust a service by the roots in FILE (PEM), not by the system's")
+        ->type_name("FILE");
+    fetch->add_option("--product", options_.product,
+                      "For SNP reports of version 2, which do not name their product")
+        ->check(CLI::IsMember({"milan", "genoa", "turin"}));
+    fetch->add_flag("--renew", options_.renew, "Fetch even where the file is still good");
+    fetch->footer("Other commands fetch nothing: they take what --endorsements names.\n"
+                  "Example: cloister collateral fetch --server URL --output collateral.json\n"
+                  "  then:  cloister attest --server URL --policy policy.json \\\n"
+                  "             --endorsements collateral.json");
   }
 
   void add_proxy() {

@@ -12,7 +12,7 @@ namespace cloister {
 enum class Command {
   attest, check, upload, models, infer, load, unload, erase, new_token, revoke_tokens, new_policy,
   proxy, principals, add_principal, remove_principal, grants, give_grant, take_back_grant, usage,
-  verify_receipt, seal
+  verify_receipt, seal, fetch_collateral
 };
 
 /// What the person asked for. Names and paths as given, unchecked.
@@ -21,7 +21,7 @@ struct Options {
   // For every command.
   std::string server;
   std::string token_file;  ///< "-" for standard input; empty: CLOISTER_TOKEN
-  std::string policy_file, endorsements_folder;
+  std::string policy_file, endorsements;
   bool allow_simulation = false;
   bool json = false;
   bool progress = false;
@@ -44,6 +44,8 @@ struct Options {
   std::string evidence;        ///< attest: recorded evidence, a file or a folder
   std::string at, nonce;       ///< attest: judge at this time; what a TPM quote should hold
   bool print_pin = false;      ///< attest: print the pin alone
+  std::string intel_service, amd_service, service_roots, product;  ///< collateral
+  bool renew = false;                                              ///< collateral
   std::string listen = "127.0.0.1:8000";  ///< proxy
   bool add_token = false;                 ///< proxy
 };

@@ -28,6 +28,8 @@ bool belongs(const std::string& file, const std::string& evidence) {
          std::find(kCompanions.begin(), kCompanions.end(), file) != kCompanions.end();
 }
 
+}  // namespace
+
 Result<RecordedEvidence> read_recorded(const Options& options) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -52,23 +54,22 @@ Result<RecordedEvidence> read_recorded(const Options& options) {
   return recorded;
 }
 
-}  // namespace
+Result<UtcSeconds> time_to_judge(const Options& options, const Tools& tools) {
+  if (options.at.empty()) return tools.clock.utc();
+  const auto at = time_of(options.at);
+  if (at) return *at;
+  return Error{Code::invalid, "cli.at", Detail("--at: expected a time like 2026-01-31T12:00:00Z")};
+}
 
 Outcome judge_recorded(const Options& options, Tools& tools) {
   const auto trust = trust_settings(options);
   if (!trust.ok()) return ConsoleReport::failed(trust.error());
   const auto recorded = read_recorded(options);
   if (!recorded.ok()) return ConsoleReport::failed(recorded.error());
-  UtcSeconds now = tools.clock.utc();
-  if (!options.at.empty()) {
-    const auto at = time_of(options.at);
-    if (!at) {
-      return wrong_usage("--at: expected a time like 2026-01-31T12:00:00Z");
-    }
-    now = *at;
-  }
+  const auto now = time_to_judge(options, tools);
+  if (!now.ok()) return ConsoleReport::failed(now.error());
   const Verdict verdict = judge_recorded_evidence(
-      recorded.value(), trust.value().endorsements, trust.value().policy, now);
+      recorded.value(), trust.value().endorsements, trust.value().policy, now.value());
   if (options.json) {
     print_line(verdict_json(verdict));
   } else {

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <thread>
 
+#include "client/collateral.h"
 #include "local_files.h"
 
 namespace cloister {
@@ -79,11 +80,18 @@ Result<TrustSettings> trust_settings(const Options& options) {
     CLOISTER_ASSIGN(trust.policy, read_policy(text_of(text)));
   }
   if (options.allow_simulation) trust.policy.allow_simulation = true;
-  if (options.endorsements_folder.empty()) return trust;
+  if (options.endorsements.empty()) return trust;
   std::map<std::string, ByteVector> files;
   std::error_code error;
+  if (!std::filesystem::is_directory(options.endorsements, error)) {
+    CLOISTER_ASSIGN(const ByteVector text,
+                    read_local_file(options.endorsements, kCollateralBundleMax));
+    CLOISTER_ASSIGN(files, read_collateral_bundle(text_of(text)));
+    trust.endorsements = endorsements_of(files);
+    return trust;
+  }
   for (const auto& entry :
-       std::filesystem::directory_iterator(options.endorsements_folder, error)) {
+       std::filesystem::directory_iterator(options.endorsements, error)) {
     if (!entry.is_regular_file(error) || files.size() >= kEndorsementFilesMax) continue;
     CLOISTER_ASSIGN(ByteVector content,
                     read_local_file(entry.path().string(), kEndorsementBytesMax));
@@ -91,7 +99,7 @@ Result<TrustSettings> trust_settings(const Options& options) {
   }
   if (error) {
     return Error{Code::not_found, "cli.endorsements",
-                 Detail(options.endorsements_folder + ": cannot be read")};
+                 Detail(options.endorsements + ": cannot be read")};
   }
   trust.endorsements = endorsements_of(files);
   return trust;

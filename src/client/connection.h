@@ -79,6 +79,10 @@ class AnswerSink {
 };
 
 struct ConnectionSettings {
+  /// A service of the web's: TLS 1.2 too, and a certificate that leads to one of the system's
+  /// roots, or to one in `roots_file` (PEM) where that is named.
+  bool public_service = false;
+  std::string roots_file;
   std::chrono::seconds connect_time_max{15};  ///< for one address, handshake included
   std::chrono::seconds stall_time_max{330};   ///< without a byte either way
 };

@@ -91,14 +91,18 @@ class OldServer:
         self._thread.join()
 
 
-def self_signed(folder):
-    """Files of a certificate without evidence and of its key."""
+def self_signed(folder, address=None):
+    """Files of a certificate without evidence, perhaps for an address, and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "old")])
     now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = x509.CertificateBuilder(
+    builder = x509.CertificateBuilder(
         name, name, key.public_key(), x509.random_serial_number(), now,
-        now + datetime.timedelta(hours=1)).sign(key, hashes.SHA256())
+        now + datetime.timedelta(hours=1))
+    if address:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(address)]), critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
     (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,

@@ -23,6 +23,8 @@ _HOSTS = re.compile(r"\b(?:[a-z0-9-]+\.)+(?:org|com|net)\b|://([A-Za-z0-9.-]+)")
 _HOSTS_ALLOWED = re.compile(
     r"^([a-z0-9-]*|127\.0\.0\.1|(.*\.)?example(\.(org|com|net))?|.*\.invalid|(www\.)?w3\.org"
     r"|(www\.)?rfc-editor\.org|(www\.)?onnx\.ai|kserve\.github\.io|github\.com|opensource\.org"
+    # Where chip makers publish collateral.
+    r"|(api|certificates)\.trustedservices\.intel\.com|kdsintf\.amd\.com"
     # What the engine looks for in a runtime that sends telemetry.
     r"|([a-z]+\.)*events\.data\.microsoft\.com)$"
 )

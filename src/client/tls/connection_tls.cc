@@ -61,6 +61,8 @@ Error handshake_failure(unsigned long reason) {
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
     case SSL_R_VERSION_TOO_LOW:
       return refused("downgrade refused: the server has nothing newer than TLS 1.2");
+    case SSL_R_CERTIFICATE_VERIFY_FAILED:
+      return refused("the certificate of the service does not hold: its root, or its name");
     default:
       return refused("the TLS 1.3 handshake does not hold: this is no server of ours");
   }
@@ -119,16 +121,36 @@ Result<Socket> connect_host(const ServerUrl& url, std::chrono::seconds limit) {
 /// Any certificate passes the library's own check: the evidence in it decides, later.
 int take_any_certificate(X509_STORE_CTX*, void*) { return 1; }
 
-ContextOwner make_context() {
+bool trust_roots(SSL_CTX* context, const std::string& roots_file) {
+  if (roots_file.empty()) return SSL_CTX_set_default_verify_paths(context) == 1;
+  return SSL_CTX_load_verify_file(context, roots_file.c_str()) == 1;
+}
+
+ContextOwner make_context(const ConnectionSettings& settings) {
   ContextOwner context(SSL_CTX_new(TLS_client_method()));
   if (!context) return nullptr;
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_cert_verify_callback(context.get(), take_any_certificate, nullptr);
+  if (!settings.public_service) {
+    SSL_CTX_set_cert_verify_callback(context.get(), take_any_certificate, nullptr);
+  } else if (!trust_roots(context.get(), settings.roots_file)) {
+    return nullptr;
+  }
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_mode(context.get(), SSL_MODE_AUTO_RETRY);
-  const bool good = SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) == 1 &&
+  const int oldest = settings.public_service ? TLS1_2_VERSION : TLS1_3_VERSION;
+  const bool good = SSL_CTX_set_min_proto_version(context.get(), oldest) == 1 &&
                     SSL_CTX_set_max_proto_version(context.get(), TLS1_3_VERSION) == 1;
   return good ? std::move(context) : nullptr;
+}
+
+/// Names the host that is asked for, and has the certificate hold to it where `checked`.
+bool expect_name(SSL* tls, const std::string& host, bool checked) {
+  const bool is_name = host.find(':') == std::string::npos &&
+                       host.find_first_not_of("0123456789.") != std::string::npos;
+  if (is_name && SSL_set_tlsext_host_name(tls, host.c_str()) != 1) return false;
+  if (!checked) return true;
+  return is_name ? SSL_set1_host(tls, host.c_str()) == 1
+                 : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host.c_str()) == 1;
 }
 
 Result<ByteVector> certificate_of(SSL* tls) {
@@ -302,12 +324,13 @@ class TlsConnection final : public Connection {
 Result<std::unique_ptr<Connection>> connect_tls(const ServerUrl& url,
                                                 const ConnectionSettings& settings) {
   CLOISTER_ASSIGN(Socket socket, connect_host(url, settings.connect_time_max));
-  ContextOwner context = make_context();
+  ContextOwner context = make_context(settings);
+  if (!context && settings.public_service) {
+    return Error{Code::not_found, "client.roots", Detail("the roots to trust cannot be read")};
+  }
   TlsOwner tls(context ? SSL_new(context.get()) : nullptr);
-  const bool is_name = url.host.find(':') == std::string::npos &&
-                       url.host.find_first_not_of("0123456789.") != std::string::npos;
   if (!tls || SSL_set_fd(tls.get(), socket.get()) != 1 ||
-      (is_name && SSL_set_tlsext_host_name(tls.get(), url.host.c_str()) != 1)) {
+      !expect_name(tls.get(), url.host, settings.public_service)) {
     return Error{Code::internal, "client.tls"};
   }
   auto connection = std::make_unique<TlsConnection>(url, std::move(socket), std::move(context),
