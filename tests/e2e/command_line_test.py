@@ -101,6 +101,18 @@ class CommandLine(ServerCase):
         self.expect(DONE, "delete", "lent", "1")
         self.expect(REFUSED, "models", token=token)
 
+    def test_serves_the_example_of_the_client_library(self):
+        self.expect(DONE, "upload", "example", "1", str(DEMO / "digits.onnx"))
+        policy, token = self.folder / "policy.json", self.folder / "token"
+        token.write_text(self.server.token + "\n")
+        command = [str(PROGRAMS / "example_cpp_client"), self.server.url, str(policy), str(token),
+                   "example", str(DEMO / "digits.inputs.npy")]
+        for text, code in (("{}", NOT_VERIFIED), ('{"allow_simulation": true}', DONE)):
+            policy.write_text(text)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.assertEqual(json.loads(done.stdout)["model_name"], "example")
+
     def test_shows_the_findings_of_a_refused_model(self):
         bad = self.folder / "bad.onnx"
         bad.write_bytes(b"not a model at all")
