@@ -77,10 +77,10 @@ Result<KeptReceipt> read_kept(const Options& options, const std::optional<UtcSec
   CLOISTER_ASSIGN(ByteVector certificate, read_local_file((folder / kCertificateFile).string(),
                                                           kRecordedFileBytesMax));
   Options trusted = options;
-  if (trusted.endorsements_folder.empty()) {
-    std::error_code error;
-    const auto kept = folder / kEndorsements;
-    if (std::filesystem::is_directory(kept, error)) trusted.endorsements_folder = kept.string();
+  std::error_code error;
+  const auto kept = folder / kEndorsements;
+  if (trusted.endorsements.empty() && std::filesystem::exists(kept, error)) {
+    trusted.endorsements = kept.string();
   }
   CLOISTER_ASSIGN(const TrustSettings trust, trust_settings(trusted));
   Verdict verdict = verify_certificate(certificate, trust.endorsements, trust.policy,
@@ -152,8 +152,8 @@ Status keep_receipt(const Options& options, const ServerAccess& access, Bytes re
   CLOISTER_TRY(write_local_file((folder / kReceiptFile).string(), encoded, entropy));
   CLOISTER_TRY(write_local_file((folder / kCertificateFile).string(),
                                 access.session->peer_certificate(), entropy));
-  if (options.endorsements_folder.empty()) return Done{};
-  fs::copy(options.endorsements_folder, folder / kEndorsements,
+  if (options.endorsements.empty()) return Done{};
+  fs::copy(options.endorsements, folder / kEndorsements,
            fs::copy_options::overwrite_existing, error);
   if (error) return Error{Code::io, "cli.receipt_endorsements"};
   return Done{};
