@@ -1,12 +1,10 @@
 #include "server_access.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <map>
 #include <system_error>
-#include <thread>
 
 #include "client/collateral.h"
 #include "local_files.h"
@@ -22,13 +20,6 @@ ByteVector read_standard_input() {
   ByteVector text(kTokenBytesMax + 1);
   text.resize(std::fread(text.data(), 1, text.size(), stdin));
   return text;
-}
-
-constexpr int kBusyRetries = 5;
-constexpr std::chrono::milliseconds kBusyPause{500};
-
-bool is_busy(const Result<OpenedSession>& opened) {
-  return !opened.ok() && opened.error().code == Code::busy;
 }
 
 ServerAccess failed(const Error& error) {
@@ -117,11 +108,6 @@ ServerAccess open_server(const Options& options, Tools& tools, TokenUse token_us
     token = std::move(read).value();
   }
   auto opened = ClientSession::open(url.value(), trust.value(), tools.clock, tools.entropy);
-  // Fresh evidence is rationed by the second: others who ask are no reason to give up.
-  for (int again = 0; again < kBusyRetries && is_busy(opened); ++again) {
-    std::this_thread::sleep_for(kBusyPause);
-    opened = ClientSession::open(url.value(), trust.value(), tools.clock, tools.entropy);
-  }
   if (!opened.ok()) return failed(opened.error());
   ServerAccess access{std::move(opened.value().session), std::move(opened.value().verdict),
                       Outcome::done};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "crypto/x509.h"
@@ -14,6 +16,8 @@ constexpr std::uint64_t kAnswerBytesMax = 8ULL << 30;
 constexpr std::uint64_t kAttestationBytesMax = 1ULL << 20;
 constexpr std::size_t kNonceBytes = 32;
 constexpr std::size_t kFilePieceBytes = 1U << 20;
+constexpr int kBusyRetries = 5;
+constexpr std::chrono::milliseconds kBusyPause{500};
 
 /// Asks for evidence that is fresh and bound to this connection.
 Result<Verdict> fresh_verdict(Connection& connection, const TrustSettings& trust,
@@ -41,6 +45,16 @@ Result<Verdict> fresh_verdict(Connection& connection, const TrustSettings& trust
   return verify_answer(response.body, channel, trust.endorsements, trust.policy, clock.utc());
 }
 
+/// The same. Fresh evidence is rationed by the second: others who ask are no reason to give up.
+Result<Verdict> patient_verdict(Connection& connection, const TrustSettings& trust,
+                                const Clock& clock, Entropy& entropy) {
+  for (int again = kBusyRetries;; --again) {
+    auto verdict = fresh_verdict(connection, trust, clock, entropy);
+    if (verdict.ok() || verdict.error().code != Code::busy || again == 0) return verdict;
+    std::this_thread::sleep_for(kBusyPause);
+  }
+}
+
 }  // namespace
 
 Result<OpenedSession> ClientSession::open(const ServerUrl& url, const TrustSettings& trust,
@@ -55,7 +69,7 @@ Result<OpenedSession> ClientSession::open(const ServerUrl& url, const TrustSetti
                                       of_certificate, clock.utc());
   if (!opened.verdict.accepted()) return opened;
   const auto certificate_end = opened.verdict.expires;
-  CLOISTER_ASSIGN(opened.verdict, fresh_verdict(*connection, trust, clock, entropy));
+  CLOISTER_ASSIGN(opened.verdict, patient_verdict(*connection, trust, clock, entropy));
   if (certificate_end && (!opened.verdict.expires || *certificate_end < *opened.verdict.expires)) {
     opened.verdict.expires = certificate_end;
   }

@@ -30,8 +30,8 @@ class ClientSession {
   /// on the same connection for fresh evidence over a nonce and the channel, and judges that.
   /// `clock` must outlive the session: the verdict is used until it expires and no longer.
   /// Fails: `unavailable` where the server cannot be reached; `busy` where it attests too often to
-  /// answer now; `corrupt` where it does not answer as one of ours does. A refusal is no failure:
-  /// it is in the verdict.
+  /// answer within seconds; `corrupt` where it does not answer as one of ours does. A refusal is no
+  /// failure: it is in the verdict.
   static Result<OpenedSession> open(const ServerUrl& url, const TrustSettings& trust,
                                     const Clock& clock, Entropy& entropy);
 
