@@ -30,7 +30,7 @@ class FakeVault final : public Vault {
     const auto found = sizes_.find(ref);
     if (found == sizes_.end()) return std::nullopt;
     VersionRecord record{ref};
-    record.stored_bytes = found->second;
+    record.cost.weights_bytes = found->second / 2;  // packed they take as much again
     return record;
   }
   Result<OpenedModel> open_version(const VersionRef& ref) const override {

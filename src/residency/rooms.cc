@@ -204,7 +204,8 @@ std::uint64_t Residency::Rooms::expected_bytes(const VersionRef& ref) const {
   if (measured != measured_bytes_.end()) return measured->second;
   const std::optional<VersionRecord> record = vault_.find(ref);
   if (!record) return 0;  // erased meanwhile: opening it fails
-  return std::max(record->stored_bytes, record->cost.weights_bytes) + kSessionBytes;
+  // Packing copies weights, so does optimising at load: what it takes then is known afterwards.
+  return 2 * record->cost.weights_bytes + kSessionBytes;
 }
 
 bool Residency::Rooms::make_room(std::uint64_t bytes, HeldList& evicted) {

@@ -130,15 +130,17 @@ def main():
     parser.add_argument("--models", type=int, default=40)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--budget-mib", type=int, default=1024)
+    parser.add_argument("--folder", help="where the store is kept for the next run")
     options = parser.parse_args()
     matrix = np.random.default_rng(1).standard_normal((WIDTH, WIDTH)).astype(np.float32)
-    with tempfile.TemporaryDirectory(prefix="cloister-soak-") as folder:
-        pem, digest = client_identity(folder)
-        config = pathlib.Path(folder) / "cloister.json"
+    with tempfile.TemporaryDirectory(prefix="cloister-soak-") as temporary:
+        folder = options.folder or temporary
+        pem, digest = client_identity(temporary)
+        config = pathlib.Path(temporary) / "cloister.json"
         config.write_text(json.dumps({
             "store": folder + "/store", "listen_port": 0, "platform": "simulated",
             "allow_swap": True, "owner": {"name": "owner", "key_sha256": digest},
-            "memory_budget_bytes": options.budget_mib * MIB}))
+            "request_seconds_max": 600, "memory_budget_bytes": options.budget_mib * MIB}))
         with Server(PROGRAMS, folder, ("--create-store",), config=config) as server:
             return soak(server, pem, matrix, options)
 
@@ -148,7 +150,10 @@ def soak(server, pem, matrix, options):
         http.cert = pem
         token = http.post(server.url + "/v2/principals/owner/tokens").json()["token"]
     with server.session(token) as http:
+        there = {each["name"] for each in http.get(server.url + "/v2/models").json()}
         for which in range(options.models):
+            if f"m{which}" in there:
+                continue
             stored = http.put(server.url + f"/v2/models/m{which}/versions/1",
                               data=model_of(np.roll(matrix, which, axis=0)))
             if stored.status_code != 201:
