@@ -100,11 +100,14 @@ std::string RequestMaker::path() {
   const std::string model = "/v2/models/" + one_of(model_, model_, "absent", "other." + model_,
                                                    std::string(300, 'm'), "%41%42", "a%20b");
   return one_of("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models", "/v2/attestation",
-                "/v2/attestation?nonce=AAAA", "/v2/attestation?nonce=!!", "/", "/v3", "/v2/",
-                "//v2", "/v2/repository/index", "/v2/usage", "/metrics", model, model + "/infer",
+                "/v2/openapi.json", "/v2/models/stats", "/v2/attestation?nonce=AAAA",
+                "/v2/attestation?nonce=!!", "/", "/v3", "/v2/", "//v2",
+                "/v2/repository/index", "/v2/usage", "/metrics", model, model + "/infer",
                 model + "/ready", model + "/versions/1", model + "/versions/1/infer",
                 model + "/versions/0", model + "/versions/99999999999999999999",
-                model + "/versions/-1", model + "/versions/x", model + "/config", model + "/unload",
+                model + "/versions/-1", model + "/versions/x", model + "/config",
+                model + "/stats",
+                model + "/versions/1/stats", model + "/versions/2/config", model + "/unload",
                 "/v2/repository/models/" + model_ + "/load", "/v2?" + std::string(500, 'q'),
                 "/v2/principals/owner/tokens");
 }
@@ -140,6 +143,10 @@ MadeRequest RequestMaker::wrong_body() {
     headers += "inference-header-content-length: " +
                one_of("0", "5", std::to_string(body.size()), "99999999", "-1", "x") + "\r\n";
   }
+  if (chance(10)) {
+    headers += "content-encoding: " + one_of("gzip", "deflate", "br", "gzip, gzip", "") + "\r\n";
+  }
+  if (chance(10)) headers += "accept-encoding: " + one_of("gzip", "deflate", "*") + "\r\n";
   if (chance(20)) {
     headers += "accept: " + one_of("application/x-npy", "application/x-npz", "text/html", "*/*",
                                    ",;=", "application/json;q=9") + "\r\n";
@@ -236,9 +243,28 @@ MadeRequest RequestMaker::wrong_model() {
   return {sized("PUT", target, credential() + digest, model), true};
 }
 
+MadeRequest RequestMaker::wrong_load() {
+  // Nothing here may configure the model that the other requests need.
+  const std::string config =
+      one_of("{", "[]", "{\\\"max_batch_size\\\":-1}", "{\\\"max_batch_size\\\":99999}",
+             "{\\\"sequence_batching\\\":{}}", "{\\\"version_policy\\\":{}}",
+             "{\\\"parameters\\\":{\\\"x\\\":1}}", "\\u0000");
+  const std::string file = one_of("file:1/model.onnx", "file:0/model.onnx", "file:1/../x",
+                                  "file:99999999999999999999/model.onnx", "file:", "other");
+  std::string body = "{\"parameters\":{\"config\":\"" + config + "\"";
+  const std::string content = one_of("AAAA", "A", "====", "\\u00ff", "");
+  if (chance(50)) body += ",\"" + file + "\":\"" + content + "\"";
+  body += "}}";
+  if (chance(30)) body = flipped(std::move(body), 1 + below(4));
+  if (chance(20)) body = cut(std::move(body));
+  const std::string target = "/v2/repository/models/" + one_of("junk", "absent", "a.b") + "/load";
+  return {sized("POST", target, credential(), body), true};
+}
+
 MadeRequest RequestMaker::next() {
-  switch (below(20)) {
+  switch (below(21)) {
     case 0: return wrong_model();
+    case 20: return wrong_load();
     case 1:
     case 2:
     case 3:

@@ -46,6 +46,7 @@ class RequestMaker {
   MadeRequest wrong_head();
   MadeRequest wrong_framing();
   MadeRequest wrong_model();
+  MadeRequest wrong_load();
 
   std::mt19937_64 random_;
   const std::string token_;
