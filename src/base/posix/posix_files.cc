@@ -4,10 +4,8 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <limits>
@@ -88,40 +86,6 @@ struct Entry {
   std::string name;
 };
 
-/// Has the host read ahead where a file is read in large pieces, which several threads do at once.
-/// The kernel guesses from one reader's small steps instead, and keeps too little under way to fill
-/// a disk.
-class ReadAhead {
- public:
-  /// `size` bytes at `offset` are about to be read.
-  void before(int file, std::uint64_t offset, std::size_t size) const noexcept {
-    if (size < kLargePiece) return;
-    const std::uint64_t end = offset + size + kAhead;
-    std::uint64_t from = asked_.load();
-    do {
-      if (from >= end) return;
-    } while (!asked_.compare_exchange_weak(from, end));
-    if (from == 0) ::posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM);
-    for (from = std::max(from, offset); from < end; from += kStep) {
-      if (!is_cached(file, from + kStep - 1)) {
-        ::posix_fadvise(file, static_cast<off_t>(from), kStep, POSIX_FADV_WILLNEED);
-      }
-    }
-  }
-
- private:
-  static constexpr std::uint64_t kAhead = 16U << 20;
-  static constexpr std::uint64_t kStep = 1U << 20;
-
-  static bool is_cached(int file, std::uint64_t offset) noexcept {
-    char byte = 0;
-    const iovec piece{&byte, 1};
-    return ::preadv2(file, &piece, 1, static_cast<off_t>(offset), RWF_NOWAIT) == 1;
-  }
-
-  mutable std::atomic<std::uint64_t> asked_{0};  ///< what was asked for, from the start on
-};
-
 class PosixFile final : public File {
  public:
   explicit PosixFile(Descriptor file) noexcept : file_(std::move(file)) {}
@@ -134,7 +98,10 @@ class PosixFile final : public File {
 
   Status read_at(std::uint64_t offset, MutableBytes destination) const override {
     CLOISTER_TRY(check_range(offset, destination.size()));
-    ahead_.before(file_.number(), offset, destination.size());
+    // Doubles the kernel's read-ahead, in large pages: what is read in large pieces is read whole.
+    if (destination.size() >= kLargePiece && !read_ahead_.exchange(true)) {
+      ::posix_fadvise(file_.number(), 0, 0, POSIX_FADV_SEQUENTIAL);
+    }
     while (!destination.empty()) {
       const ssize_t count = ::pread(file_.number(), destination.data(), destination.size(),
                                     static_cast<off_t>(offset));
@@ -181,7 +148,7 @@ class PosixFile final : public File {
   }
 
   Descriptor file_;
-  ReadAhead ahead_;
+  mutable std::atomic<bool> read_ahead_{false};
 };
 
 class Listing {
