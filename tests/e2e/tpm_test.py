@@ -1,7 +1,9 @@
 """cloisterd on a TPM: evidence that a pinning policy accepts, and a store bound to the boot."""
 
+import base64
 import json
 import pathlib
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -75,6 +77,22 @@ class TpmPlatform(unittest.TestCase):
                               capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertNotIn("url:", done.stdout)
+
+    def test_quotes_by_the_paravisors_key_on_azure(self):
+        modulus = self.tpm.make_attestation_key(0x81000003)
+        encoded = base64.urlsafe_b64encode(modulus).decode().rstrip("=")
+        runtime = json.dumps({"keys": [{"kid": "HCLAkPub", "kty": "RSA", "e": "AQAB",
+                                        "n": encoded}], "user-data": "00"}).encode()
+        report = bytearray(1184)
+        report[0], report[0x34] = 3, 1
+        self.tpm.write_memory(0x01400001, struct.pack("<IIII16x", 0x414C4348, 1, 0, 2) + report +
+                              struct.pack("<IIIII", 0, 1, 2, 1, len(runtime)) + runtime)
+        settings = json.loads(self.config.read_text())
+        self.config.write_text(json.dumps({**settings, "platform": "azure"}))
+        with self.server("--create-store") as server:
+            code, verdict, _ = self.attest(server)
+            self.assertEqual((code, verdict["kind"]), (NOT_VERIFIED, "azure-snp"))
+            self.assertEqual(verdict["rule"], "product")  # no hardware made that report
 
 
 if __name__ == "__main__":

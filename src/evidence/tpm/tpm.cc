@@ -335,8 +335,9 @@ Result<ByteVector> Tpm::read_nv(std::uint32_t index) {
     const auto at = static_cast<std::uint16_t>(content.size());
     const auto left = static_cast<std::uint16_t>(size - at);
     TPM2B_MAX_NV_BUFFER* piece = nullptr;
-    const TSS2_RC read = Esys_NV_Read(esys, handle, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                                      ESYS_TR_NONE, std::min(left, kNvPieceBytes), at, &piece);
+    const TSS2_RC read = Esys_NV_Read(esys, ESYS_TR_RH_OWNER, handle, ESYS_TR_PASSWORD,
+                                      ESYS_TR_NONE, ESYS_TR_NONE, std::min(left, kNvPieceBytes),
+                                      at, &piece);
     const Owned<TPM2B_MAX_NV_BUFFER> owned(piece);
     if (read != TSS2_RC_SUCCESS || piece->size == 0) return failed("tpm.nv");
     const Bytes bytes = view(piece->buffer, piece->size);

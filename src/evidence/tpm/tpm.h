@@ -46,7 +46,8 @@ class Tpm {
   /// Source: TPM 2.0 Library, Part 3, TPM2_PolicyPCR, TPM2_HMAC.
   Result<SecretBytes> secret(std::string_view label, const std::set<std::uint32_t>& pcrs);
 
-  /// The content of an NV index that may be read with an empty password. Fails: `not_found`.
+  /// The content of an NV index that the owner, whose password is empty, may read.
+  /// Fails: `not_found`.
   Result<ByteVector> read_nv(std::uint32_t index);
 
  private:
