@@ -138,6 +138,7 @@ def ask_honestly(url, token, seconds):
     import urllib3
     urllib3.disable_warnings()
     session = requests.Session()
+    session.trust_env = False
     session.verify = False
     session.headers["Authorization"] = f"Bearer {token}"
     body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
