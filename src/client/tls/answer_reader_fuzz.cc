@@ -1,4 +1,5 @@
-// Property: the same bytes give the same answer, or the same refusal, however they are cut, and
+// Property: the same bytes give the same answer, or none, however they are cut (how soon a bad head
+// is seen depends on the pieces), and
 // no more of a body than there were bytes.
 #include <algorithm>
 #include <cstdint>
@@ -47,7 +48,7 @@ std::string outcome(Bytes input, std::size_t piece, bool to_head) {
     used += step.value();
   }
   CLOISTER_CHECK(sink.body_bytes_taken <= input.size());
-  if (!reader->finished() && !reader->end().ok()) return "cut short";
+  if (!reader->finished() && !reader->end().ok()) return "refused";
   CLOISTER_CHECK(!to_head || sink.body_bytes_taken == 0);
   return std::to_string(reader->status()) + sink.text;
 }
