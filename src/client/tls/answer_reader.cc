@@ -74,6 +74,8 @@ class BeastReader final : public AnswerReader, http::basic_parser<false> {
     head_.headers.push_back({std::move(key), std::string(plain(value))});
   }
   void on_header_impl(error_code& error) override {
+    // Beast takes 0xx for an answer with a body.
+    if (head_.status < 100) return fail({Code::corrupt, "client.answer.status"}, error);
     if (head_.status < 200) return;
     std::optional<std::uint64_t> body_bytes;
     if (const auto length = content_length()) {
