@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "encoding/hex.h"
 #include "engine/ort/ort_engine.h"
 #include "sandbox/linux/sandbox_engine.h"
 
@@ -51,6 +52,7 @@ Result<EngineChoice> choose_engine(const ServerConfig& config, const Software& s
   settings.lanes = std::min(config.run_threads, kLanesMax);
   settings.scope = scope_named(config.worker_scope);
   settings.worker_memory_max = std::max(config.memory_budget_bytes, kWorkerMemoryLeast);
+  settings.runtime = hex_encode(sha256(software.library.content.bytes()));
   CLOISTER_ASSIGN(settings.demanded, Confinement::of(config.sandbox_require));
   auto engine = make_sandbox_engine(settings, clock);
   if (!engine.ok() && engine.error().code == Code::unavailable) return too_weak(config);

@@ -36,7 +36,7 @@ ModelsSettings models_settings(const ServerConfig& config) {
   ModelsSettings settings;
   settings.stored_bytes_per_owner_max = config.stored_bytes_per_owner_max;
   settings.versions_per_owner_max = config.versions_per_owner_max;
-  settings.trial_run = config.isolation == "process";
+  settings.trial.run = config.isolation == "process";
   return settings;
 }
 
@@ -202,7 +202,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CertificateKeeper keeper(attester, clock, config.names);
   const Attestation attestation(attester, *vault);
   const GraphAdmission admission(AdmissionBudget{.model_bytes_max = config.upload_bytes_max});
-  Residency residency(*choice.engine, *vault, clock, {.budget_bytes = config.memory_budget_bytes});
+  Residency residency(*choice.engine, *vault, clock, {.budget_bytes = models_bytes(config)});
   CLOISTER_ASSIGN(const auto options_book, OptionsBook::open(*vault));
   Statistics statistics;
   Models models({*vault, residency, *choice.engine, admission, clock, events, *options_book,

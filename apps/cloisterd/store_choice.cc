@@ -1,5 +1,6 @@
 #include "store_choice.h"
 
+#include <algorithm>
 #include "base/posix/posix_files.h"
 #include "evidence/simulated/simulated_platform.h"
 #include "hand_over.h"
@@ -33,10 +34,14 @@ Result<std::unique_ptr<Anchor>> choose_anchor(const ServerConfig& config) {
   return std::unique_ptr<Anchor>(std::make_unique<NoAnchor>());
 }
 
+std::uint64_t kept_bytes(const ServerConfig& config) {
+  constexpr std::uint64_t kKeptMax = 1ULL << 30;
+  return config.isolation == "process" ? std::min(config.memory_budget_bytes / 8, kKeptMax) : 0;
+}
+
 VaultSettings vault_settings(const ServerConfig& config, const Sha256Digest& software) {
   VaultSettings settings;
   settings.integrity = config.integrity == "full" ? IntegrityMode::full : IntegrityMode::tags;
-  settings.shareable_weights = config.isolation == "process";
   settings.build = software;
   if (!config.upgrade_policy.empty()) {
     settings.upgrade_policy = sha256(bytes_of(config.upgrade_policy));
@@ -65,7 +70,15 @@ Result<StorePlace> find_store(const Options& options, const ServerConfig& config
   CLOISTER_ASSIGN(place.files, open_posix_files(config.store + "/vault", IfAbsent::fail));
   CLOISTER_ASSIGN(place.anchor, choose_anchor(config));
   place.settings = vault_settings(config, software);
+  if (config.isolation == "process") {
+    place.weights = std::make_unique<ShareableMemoryPool>(kept_bytes(config));
+    place.settings.shareable_weights = place.weights.get();
+  }
   return place;
+}
+
+std::uint64_t models_bytes(const ServerConfig& config) {
+  return config.memory_budget_bytes - kept_bytes(config);
 }
 
 VaultParts vault_parts(const StorePlace& place, Entropy& entropy, const Clock& clock) {

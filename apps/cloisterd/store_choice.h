@@ -9,6 +9,7 @@
 #include "crypto/sha256.h"
 #include "evidence/platform.h"
 #include "options.h"
+#include "secret/private_memory.h"
 #include "secret/secret_bytes.h"
 #include "vault/vault.h"
 
@@ -22,6 +23,7 @@ struct StorePlace {
   std::unique_ptr<Files> files;        ///< the vault's, below it
   std::unique_ptr<Anchor> anchor;
   SecretBytes root_secret;
+  std::unique_ptr<ShareableMemoryPool> weights;  ///< of opened models; null inside the server
   VaultSettings settings;
   bool first = false;                  ///< nothing was ever stored here: a store may be made
 };
@@ -30,6 +32,10 @@ struct StorePlace {
 /// be made. `software` is this build's digest. Fails: `not_found`, `corrupt`, `io`.
 Result<StorePlace> find_store(const Options& options, const ServerConfig& config,
                               const Sha256Digest& software, Entropy& entropy);
+
+/// What of the memory budget models may take: the rest keeps memory of models that went for those
+/// that come.
+std::uint64_t models_bytes(const ServerConfig& config);
 
 /// What every use of the vault takes. `place`, `entropy` and `clock` must outlive it.
 VaultParts vault_parts(const StorePlace& place, Entropy& entropy, const Clock& clock);

@@ -1,9 +1,11 @@
-// Cold starts of one model, in turn, each to the first answer; a line for each phase of each start:
-// `NAME NANOSECONDS`. Arguments: the model's file, an empty folder, rounds, "warm" or "cold" (the
-// page cache dropped before each start).
+// One model, as `PART NAME NUMBER`, a line for each phase of each start, in nanoseconds. Arguments:
+// the model's file, an empty folder, rounds, and the parts: "warm" and "cold" are starts in turn,
+// each to the first answer, with the page cache as it is or dropped before each; "hot" is runs in
+// turn, once everything is warm.
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -14,6 +16,7 @@
 #include <functional>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "base/posix/posix_clock.h"
 #include "base/posix/posix_entropy.h"
@@ -22,6 +25,7 @@
 #include "graph/admission.h"
 #include "sandbox/linux/memory_file.h"
 #include "sandbox/linux/sandbox_engine.h"
+#include "serving/trial.h"
 #include "support/admitted.h"
 #include "support/plain_session.h"
 #include "vault/vault.h"
@@ -32,10 +36,15 @@ namespace {
 using Time = std::chrono::steady_clock::time_point;
 Time now() { return std::chrono::steady_clock::now(); }
 
-void report(const char* name, Time from, Time to) {
-  std::printf("%s %lld\n", name,
-              static_cast<long long>(std::chrono::nanoseconds(to - from).count()));
-}
+struct Reporter {
+  std::string part = "upload";
+  void operator()(const char* name, std::uint64_t number) const {
+    std::printf("%s %s %llu\n", part.c_str(), name, static_cast<unsigned long long>(number));
+  }
+  void operator()(const char* name, Time from, Time to) const {
+    (*this)(name, static_cast<std::uint64_t>(std::chrono::nanoseconds(to - from).count()));
+  }
+};
 
 template <class T>
 T expect(Result<T> result, const char* what) {
@@ -71,20 +80,24 @@ void compare(const std::vector<NamedTensorView>& ours, const std::vector<float>&
   }
 }
 
+// Between starts: a worker is started in the place of the one that the last start took.
+constexpr std::chrono::milliseconds kSpareTime{400};
+
 struct Bench {
   std::string plain_path;
   std::string optimised_path;  ///< written by the runtime beforehand: the floor
-  std::filesystem::path sealed;
+  std::vector<std::filesystem::path> sealed;
   VersionRef ref{{{"bench"}, "model"}, {1}};
   std::unique_ptr<Vault> vault;
   SandboxEngine* sandbox = nullptr;
   Inputs inputs;
   std::string output;  ///< the first one's name
   std::vector<float> reference;
-  bool cold = false;
+  Reporter report;
 
+  bool cold() const { return report.part == "cold"; }
   void plain(const char* name, const std::string& path, bool optimise) {
-    if (cold) drop_from_cache(path);
+    if (cold()) drop_from_cache(path);
     const Time start = now();
     PlainSession session(path, optimise);
     const auto answer = session.run(inputs.views, output);
@@ -92,98 +105,125 @@ struct Bench {
     if (reference.empty()) reference = answer;
   }
 
+  EngineModel description(const OpenedModel& opened) const {
+    if (!opened.optimised) {
+      std::fprintf(stderr, "the optimised form is not used\n");
+      std::exit(1);
+    }
+    EngineModel model{&opened.bundle, opened.weights.bytes(), GraphForm::optimised};
+    model.weights_file = opened.weights.file();
+    model.prepack = false;
+    if (opened.filling) model.arrival = &opened.filling->arrival();
+    return model;
+  }
+
   void encrypted() {
-    if (cold) drop_from_cache(sealed);
+    if (cold()) std::for_each(sealed.begin(), sealed.end(), drop_from_cache);
+    std::this_thread::sleep_for(kSpareTime);
     const Time start = now();
-    const OpenedModel opened = expect(vault->open_version(ref), "opening");
-    const Time decrypted = now();
-    EngineModel description{&opened.bundle, opened.weights.bytes(), GraphForm::optimised};
-    description.weights_file = opened.weights.file();
-    description.prepack = false;
-    const auto model = expect(sandbox->load(description), "loading");
+    const OpenedModel opened =
+        expect(vault->open_version(ref, {sandbox->optimises_for(), true}), "opening");
+    const Time graph_read = now();
+    Time arrived = graph_read;
+    const std::jthread weights([&] {
+      expect(opened.filling->arrival().wait(), "reading weights");
+      arrived = now();
+    });
+    const auto model = expect(sandbox->load(description(opened)), "loading");
     const Time created = now();
     RunControl control;
     const auto outputs = expect(model->run(inputs.views, {}, control), "running");
     const Time answered = now();
     report("encrypted", start, answered);
-    report("open", start, decrypted);
-    report("create", decrypted, created);
+    report("open", start, graph_read);
+    report("create", graph_read, created);
     report("first_run", created, answered);
+    report("weights", start, arrived);
     compare(outputs->tensors(), reference);
-    const long long overhead = static_cast<long long>(model->overhead_bytes());
-    std::printf("overhead_bytes %lld\n", overhead);
+    report("overhead_bytes", model->overhead_bytes());
+  }
+
+  /// Runs of the runtime called directly and of a model that is loaded, and packed where that pays,
+  /// as a server has it within a minute of its first use.
+  void hot(int rounds) {
+    PlainSession plain_session(plain_path, true);
+    const OpenedModel opened =
+        expect(vault->open_version(ref, {sandbox->optimises_for(), true}), "opening");
+    const auto model = expect(sandbox->load(description(opened)), "loading");
+    RunControl control;
+    expect(model->run(inputs.views, {}, control), "running");
+    const Time start = now();
+    if (opened.worth_packing) expect(model->pack(), "packing");
+    report("pack", start, now());
+    report("worth_packing", opened.worth_packing ? 1 : 0);
+    for (int i = -2; i < rounds; ++i) {
+      const Time first = now();
+      const auto answer = plain_session.run(inputs.views, output);
+      const Time second = now();
+      const auto outputs = expect(model->run(inputs.views, {}, control), "running");
+      const Time third = now();
+      compare(outputs->tensors(), answer);
+      if (i < 0) continue;  // warming up
+      report("direct", first, second);
+      report("ours", second, third);
+    }
+    report("overhead_bytes", model->overhead_bytes());
   }
 };
 
-/// What an upload does: admits, optimises in a worker, reads the result as hostile, seals it.
-void upload(Bench& bench, const std::string& path) {
-  const Admitted admitted = admit_file(path);
-  const Bytes weights = admitted.weights.bytes().first(admitted.bundle.weights_bytes);
-  const Time start = now();
-  const PrivateMemory optimised =
-      expect(bench.sandbox->optimise({&admitted.bundle, weights}), "optimising");
-  report("optimise_at_upload", start, now());
+class NoEvents final : public EventSink {
+ public:
+  void record(const Event&) noexcept override {}
+};
+
+/// What a server does at upload; and the plain file, optimised, that the floor starts from.
+void upload(Bench& bench, const std::string& path, const Clock& clock) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  PrivateMemory bytes =
+      expect(PrivateMemory::reserve(static_cast<std::uint64_t>(file.tellg())), "memory");
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(bytes.bytes().data()),
+            static_cast<std::streamsize>(bytes.size()));
   const GraphAdmission admission(AdmissionBudget{});
-  AdmissionVerdict verdict = admission.admit_optimised(optimised.bytes(), admitted.bundle);
-  if (const auto* findings = std::get_if<std::vector<Finding>>(&verdict)) {
-    std::fprintf(stderr, "the optimised graph is refused: %s %s %s\n",
-                 findings->front().rule.c_str(), findings->front().where.c_str(),
-                 findings->front().remedy.c_str());
-    std::exit(1);
+  NoEvents events;
+  const TrialParts parts{*bench.sandbox, admission, clock, events};
+  std::unique_ptr<StagedVersion> staged;
+  {
+    const AdmissionVerdict verdict = admission.admit(bytes.bytes());
+    VersionRecord record;
+    record.ref = bench.ref;
+    record.signature = std::get<ValidatedModel>(verdict).bundle().signature;
+    bench.inputs = inputs_of(record.signature);
+    bench.output = record.signature.outputs.at(0).name;
+    staged = expect(bench.vault->stage(record, std::get<ValidatedModel>(verdict)), "sealing");
   }
-  report("readmit_at_upload", start, now());
-  const ValidatedModel& model = std::get<ValidatedModel>(verdict);
+  bytes = PrivateMemory();
+  const OpenedModel opened = expect(staged->open(), "opening");
+  EngineModel canonical{&opened.bundle, opened.weights.bytes()};
+  canonical.weights_file = opened.weights.file();
+  const PrivateMemory optimised = expect(bench.sandbox->optimise(canonical), "optimising");
   std::ofstream(bench.optimised_path, std::ios::binary)
       .write(reinterpret_cast<const char*>(optimised.bytes().data()),
              static_cast<std::streamsize>(optimised.size()));
-  VersionRecord record;
-  record.ref = bench.ref;
-  record.signature = model.bundle().signature;
-  auto staged = expect(bench.vault->stage(record, model), "sealing");
+  bench.report("weights_bytes", opened.weights.size());
+  const Time start = now();
+  expect(add_optimised_form(parts, *staged), "the optimised form");
+  const Time sealed = now();
+  expect(try_out(parts, {.run = true}, *staged), "the trial");
+  bench.report("optimise", start, sealed);
+  bench.report("trial", sealed, now());
   expect(bench.vault->commit(std::move(staged)), "committing");
-  bench.inputs = inputs_of(admitted.bundle.signature);
-  bench.output = admitted.bundle.signature.outputs.at(0).name;
-  std::printf("weights_bytes %llu\n",
-              static_cast<unsigned long long>(model.bundle().weights_bytes));
 }
 
-std::filesystem::path largest_file(const std::filesystem::path& folder) {
-  std::filesystem::path found;
-  std::uintmax_t size = 0;
+std::vector<std::filesystem::path> files_below(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> found;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (!entry.is_regular_file() || entry.file_size() <= size) continue;
-    size = entry.file_size();
-    found = entry.path();
+    if (entry.is_regular_file()) found.push_back(entry.path());
   }
   return found;
 }
 
-void run_bench(const std::string& path, const std::string& folder, int rounds, bool cold) {
-  const PosixClock clock;
-  PosixEntropy entropy;
-  NoAnchor anchor;
-  const SealedFile program = expect(seal_file(CLOISTER_WORKER), "worker");
-  const SealedFile library = expect(seal_file(CLOISTER_RUNTIME_LIBRARY), "library");
-  SandboxSettings settings;
-  settings.program = {program.file.number(), library.file.number(), {"1", "1"}};
-  settings.lanes = 1;
-  const auto sandbox = expect(make_sandbox_engine(settings, clock), "sandbox");
-
-  Bench bench;
-  bench.plain_path = path;
-  bench.optimised_path = folder + "/optimised.onnx";
-  bench.sandbox = sandbox.get();
-  bench.cold = cold;
-  std::filesystem::create_directory(folder + "/store");
-  const auto files = expect(open_posix_files(folder + "/store", IfAbsent::fail), "folder");
-  VaultSettings vault_settings;
-  vault_settings.shareable_weights = true;
-  bench.vault = expect(open_vault({*files, entropy, clock, anchor}, SecretBytes(32),
-                                  vault_settings, true),
-                       "store");
-  upload(bench, path);
-  bench.sealed = largest_file(folder + "/store");
-
+void run_starts(Bench& bench, int rounds) {
   std::vector<std::function<void()>> starts = {
       [&] { bench.plain("plain", bench.plain_path, true); },
       [&] { bench.plain("floor", bench.optimised_path, false); },
@@ -194,7 +234,43 @@ void run_bench(const std::string& path, const std::string& folder, int rounds, b
   for (int i = 0; i < rounds; ++i) {
     std::shuffle(starts.begin(), starts.end(), random);
     for (const auto& start : starts) start();
-    std::printf("round %d\n", i);
+  }
+}
+
+void run_bench(const std::string& path, const std::string& folder, int rounds,
+               const std::vector<std::string>& bench_parts) {
+  const PosixClock clock;
+  PosixEntropy entropy;
+  NoAnchor anchor;
+  const SealedFile program = expect(seal_file(CLOISTER_WORKER), "worker");
+  const SealedFile library = expect(seal_file(CLOISTER_RUNTIME_LIBRARY), "library");
+  SandboxSettings settings;
+  settings.program = {program.file.number(), library.file.number(), {"1", "1"}};
+  settings.lanes = 1;
+  settings.runtime = "bench";
+  const auto sandbox = expect(make_sandbox_engine(settings, clock), "sandbox");
+
+  Bench bench;
+  bench.plain_path = path;
+  bench.optimised_path = folder + "/optimised.onnx";
+  bench.sandbox = sandbox.get();
+  std::filesystem::create_directory(folder + "/store");
+  const auto files = expect(open_posix_files(folder + "/store", IfAbsent::fail), "folder");
+  VaultSettings vault_settings;
+  ShareableMemoryPool weights_memory(1ULL << 30);  // as a server with its default budget
+  vault_settings.shareable_weights = &weights_memory;
+  bench.vault = expect(open_vault({*files, entropy, clock, anchor}, SecretBytes(32),
+                                  vault_settings, true),
+                       "store");
+  upload(bench, path, clock);
+  bench.sealed = files_below(folder + "/store/versions");
+  for (const std::string& part : bench_parts) {
+    bench.report.part = part;
+    if (part == "hot") {
+      bench.hot(rounds);
+    } else {
+      run_starts(bench, rounds);
+    }
   }
 }
 
@@ -202,8 +278,8 @@ void run_bench(const std::string& path, const std::string& folder, int rounds, b
 }  // namespace cloister
 
 int main(int argument_count, char** arguments) {
-  if (argument_count != 5) return 2;
+  if (argument_count < 5) return 2;
   cloister::run_bench(arguments[1], arguments[2], std::atoi(arguments[3]),
-                      std::string(arguments[4]) == "cold");
+                      {arguments + 4, arguments + argument_count});
   return 0;
 }

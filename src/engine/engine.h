@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "model/model.h"
+#include "model/weights_arrival.h"
+#include "secret/private_memory.h"
 #include "tensor/tensor.h"
 
 namespace cloister {
@@ -29,6 +31,10 @@ struct EngineModel {
   /// The file of fixed size whose beginning `weights` maps, or -1: a worker maps it instead of
   /// getting a copy. Nobody may write to the weights any more.
   int weights_file = -1;
+  /// Where the weights still arrive, from their beginning on: how far they are. Null where all of
+  /// them are there. Only for an engine that `waits_for_weights`, from memory whose file has the
+  /// arrival's word behind the weights (PrivateMemory::tail).
+  WeightsArrival* arrival = nullptr;
   /// Where the runtime writes the optimised graph, weights inside, as an ONNX file; empty: nowhere.
   /// What is found there is as trustworthy as the process that wrote it.
   std::string write_optimised_to;
@@ -83,6 +89,10 @@ class LoadedModel {
   virtual Result<std::unique_ptr<RunOutputs>> run(const std::vector<NamedTensorView>& inputs,
                                                   const std::vector<std::string>& outputs,
                                                   RunControl& control) = 0;
+  /// Loads it once more with packed weights, and runs on those from then on: for a model that was
+  /// loaded without, to answer soon. May take long; runs go on meanwhile. Once. Takes as much
+  /// memory again as the weights have. Fails as `Engine::load`; the model stays as it was then.
+  virtual Status pack() { return Done{}; }
   /// Memory that it takes beside the weights it was given, in bytes, measured lately; 0 where the
   /// engine cannot tell.
   virtual std::uint64_t overhead_bytes() const noexcept { return 0; }
@@ -111,6 +121,21 @@ class Engine {
   virtual Standing standing(const VersionRef&) const { return Standing::well; }
   /// Memory beside all models that this process and the engine's spare parts take now, in bytes.
   virtual std::uint64_t shared_bytes() const { return 0; }
+
+  /// Whether `load` and the first runs take weights that are still arriving. Such a model can also
+  /// `pack` later.
+  virtual bool waits_for_weights() const noexcept { return false; }
+
+  /// Names what a graph that `optimise` made fits: the runtime, its options, this processor. Empty
+  /// where the engine does not optimise ahead of loading. At most 256 bytes.
+  virtual std::string optimises_for() const { return {}; }
+  /// Has a throw-away worker optimise `model`, a canonical one: an ONNX file that hostile code may
+  /// have written, at most twice the model's size and 16 MiB.
+  /// Fails as `load` does; `too_large`; `unavailable` where the engine does not optimise.
+  virtual Result<PrivateMemory> optimise(const EngineModel& model) {
+    static_cast<void>(model);
+    return Error{Code::unavailable, "engine.optimise"};
+  }
 };
 
 }  // namespace cloister

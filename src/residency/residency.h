@@ -60,11 +60,15 @@ struct ResidencyCounts {
 class Lease {
  public:
   LoadedModel& model() const noexcept { return *model_; }
+  /// Whether it is the form that was optimised ahead, for this runtime and processor.
+  bool optimised() const noexcept { return optimised_; }
 
  private:
   friend class Residency;
-  explicit Lease(std::shared_ptr<LoadedModel> model) noexcept : model_(std::move(model)) {}
+  Lease(std::shared_ptr<LoadedModel> model, bool optimised) noexcept
+      : model_(std::move(model)), optimised_(optimised) {}
   std::shared_ptr<LoadedModel> model_;
+  bool optimised_;
 };
 
 /// Which models are in memory. A model is loaded once however many ask, by threads of this object,

@@ -24,6 +24,7 @@ class FakeVault final : public Vault {
  public:
   void add(const std::string& name, std::uint64_t bytes) { sizes_[ref_of(name)] = bytes; }
   std::function<Status(const VersionRef&)> on_open = [](const VersionRef&) { return Done{}; };
+  std::function<std::unique_ptr<WeightsFilling>(const OpenedModel&)> on_fill;
   mutable std::atomic<int> opened{0};
 
   std::optional<VersionRecord> find(const VersionRef& ref) const override {
@@ -33,15 +34,20 @@ class FakeVault final : public Vault {
     record.cost.weights_bytes = found->second / 2;  // packed they take as much again
     return record;
   }
-  Result<OpenedModel> open_version(const VersionRef& ref) const override {
+  Result<OpenedModel> open_version(const VersionRef& ref, const Opening& opening) const override {
     ++opened;
     CLOISTER_TRY(on_open(ref));
     OpenedModel model;
     CLOISTER_ASSIGN(model.weights, PrivateMemory::reserve(sizes_.at(ref)));
     model.bundle.signature.inputs = {{ref.model.name, DType::f32, true, {}}};
+    model.optimised = !opening.fits.empty();
+    if (opening.early && on_fill) model.filling = on_fill(model);
     return model;
   }
   Result<std::unique_ptr<StagedVersion>> stage(VersionRecord, const ValidatedModel&) override {
+    return Error{Code::internal, "fake"};
+  }
+  Result<std::unique_ptr<StagedVersion>> restage(const VersionRef&) override {
     return Error{Code::internal, "fake"};
   }
   Status commit(std::unique_ptr<StagedVersion>) override { return Done{}; }
@@ -72,6 +78,10 @@ class FakeEngine final : public Engine {
   std::atomic<std::uint64_t> shared{0};
   std::atomic<int> ended{0};
   std::uint64_t shared_bytes() const override { return shared; }
+  std::atomic<int> packed{0};
+  bool waits = false;
+  bool waits_for_weights() const noexcept override { return waits; }
+  std::string optimises_for() const override { return waits ? "this" : ""; }
 
   Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {
     if (refuse) return Error{Code::internal, "fake.load"};
@@ -91,6 +101,11 @@ class FakeEngine final : public Engine {
     ~Model() override { engine_.bytes -= size_; }
     std::uint64_t overhead_bytes() const noexcept override { return engine_.growth; }
     void end() override { ++engine_.ended; }
+    Status pack() override {
+      ++engine_.packed;
+      engine_.packed.notify_all();
+      return Done{};
+    }
     Result<std::unique_ptr<RunOutputs>> run(const std::vector<NamedTensorView>& inputs,
                                             const std::vector<std::string>&,
                                             RunControl&) override {
@@ -371,6 +386,63 @@ TEST_F(ResidencyTest, KeepsItsBudgetAndServesTheRightModelUnderStress) {
   threads.clear();
   EXPECT_GT(served, 1500);
   EXPECT_LE(engine_.most, 20 * kMiB);
+}
+
+TEST_F(ResidencyTest, PacksAModelAfterItsFirstUse) {
+  engine_.waits = true;
+  vault_.add("a", 4 * kMiB);
+  Residency& residency = make({.budget_bytes = 64 * kMiB});
+  {
+    const auto lease = residency.acquire(ref_of("a"), soon());
+    ASSERT_TRUE(lease.ok());
+    EXPECT_TRUE(lease.value().optimised());
+    EXPECT_EQ(engine_.packed, 0) << "nobody waits for packing";
+  }
+  engine_.packed.wait(0);
+  EXPECT_EQ(engine_.packed, 1);
+  ASSERT_TRUE(residency.acquire(ref_of("a"), soon()).ok());
+  EXPECT_EQ(engine_.packed, 1) << "once";
+}
+
+TEST_F(ResidencyTest, PacksNothingThatTheBudgetCannotHoldTwice) {
+  engine_.waits = true;
+  vault_.add("a", 40 * kMiB);
+  Residency& residency = make({.budget_bytes = 64 * kMiB});
+  ASSERT_TRUE(residency.acquire(ref_of("a"), soon()).ok());
+  ASSERT_TRUE(residency.acquire(ref_of("a"), soon()).ok());
+  EXPECT_EQ(engine_.packed, 0);
+  EXPECT_LE(residency.resident_bytes(), 64 * kMiB);
+}
+
+/// Weights whose last step turns out to be damaged.
+class DamagedFilling final : public WeightsFilling {
+ public:
+  explicit DamagedFilling(std::uint64_t bytes) : arrival_(word_, bytes) {
+    arrival_.finish(Error{Code::corrupt, "fake.fill"});
+  }
+  WeightsArrival& arrival() noexcept override { return arrival_; }
+
+ private:
+  std::atomic<std::uint32_t> word_{0};
+  WeightsArrival arrival_;
+};
+
+TEST_F(ResidencyTest, LoadsTheCanonicalModelWhereItsOptimisedFormIsDamaged) {
+  engine_.waits = true;
+  vault_.add("a", 4 * kMiB);
+  vault_.on_fill = [](const OpenedModel& model) -> std::unique_ptr<WeightsFilling> {
+    if (!model.optimised) return nullptr;
+    return std::make_unique<DamagedFilling>(model.weights.size());
+  };
+  Residency& residency = make({.budget_bytes = 64 * kMiB});
+  for (;;) {
+    const auto lease = residency.acquire(ref_of("a"), soon());
+    if (lease.ok() && !lease.value().optimised()) break;
+    if (!lease.ok()) {
+      EXPECT_EQ(lease.error().code, Code::corrupt);
+    }
+  }
+  EXPECT_EQ(vault_.opened, 2);
 }
 
 }  // namespace

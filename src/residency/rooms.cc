@@ -17,6 +17,7 @@ constexpr std::chrono::milliseconds kLookEvery{50};  // for a caller who left wh
 
 Residency::Rooms::Held::~Held() {
   model.reset();
+  opened.filling.reset();  // before the memory that it fills
   opened = OpenedModel{};
   const MutexLock lock(owner.mutex_);
   owner.counted_bytes_ -= bytes;
@@ -134,16 +135,23 @@ Lease Residency::Rooms::lease(Room& room) {
   ++held->leases;
   held->last_used = ++uses_;
   LoadedModel* const model = held->model.get();
+  const bool optimised = held->opened.optimised;
   return Lease(std::shared_ptr<LoadedModel>(
-      model, [this, held = std::move(held)](LoadedModel*) { give_back(*held); }));
+                   model, [this, held = std::move(held)](LoadedModel*) { give_back(held); }),
+               optimised);
 }
 
-void Residency::Rooms::give_back(Held& held) {
+void Residency::Rooms::give_back(const std::shared_ptr<Held>& held) {
   const MutexLock lock(mutex_);
-  --held.leases;
-  held.last_used = ++uses_;
+  --held->leases;
+  held->last_used = ++uses_;
   // Runs make a model grow; what it takes now is what counts.
-  recount(held);
+  recount(*held);
+  if (held->to_pack && counted_bytes_ + held->bytes <= limit()) {
+    held->to_pack = false;
+    to_pack_.push_back(held);
+    work_.notify_all();
+  }
   if (counted_bytes_ > limit() || !queue_.empty() || !keeps_.empty()) work_.notify_all();
 }
 
@@ -296,6 +304,7 @@ void Residency::Rooms::load_loop() {
   for (;;) {
     HeldList evicted;
     std::shared_ptr<Room> room;
+    std::shared_ptr<Held> to_pack;
     std::uint64_t reserved = 0;
     {
       const MutexLock lock(mutex_);
@@ -306,11 +315,13 @@ void Residency::Rooms::load_loop() {
       reserved = counted_bytes_ - before;
       if (!room && evicted.empty()) {
         if (stopping_) return;
-        work_.wait(mutex_);
+        to_pack = next_to_pack();
+        if (!to_pack) work_.wait(mutex_);
       }
     }
     evicted.clear();  // not under the lock
     if (room) load(*room, reserved);
+    if (to_pack) pack(*to_pack);
   }
 }
 
@@ -357,17 +368,59 @@ void Residency::Rooms::watch_loop() {
   }
 }
 
-Status Residency::Rooms::fill(Held& held, const VersionRef& ref) const {
-  return caught("residency.fill", [&]() -> Status { return open_and_load(held, ref); });
+std::shared_ptr<Residency::Rooms::Held> Residency::Rooms::next_to_pack() {
+  while (!to_pack_.empty()) {
+    std::shared_ptr<Held> held = to_pack_.front().lock();
+    to_pack_.pop_front();
+    if (!held) continue;
+    // The model is there twice while it is packed, and its weights are from then on.
+    if (counted_bytes_ + held->bytes <= limit()) {
+      held->packing = held->bytes;
+      counted_bytes_ += held->packing;
+      return held;
+    }
+    held->to_pack = true;  // at a later use, when there is room
+  }
+  return nullptr;
 }
 
-Status Residency::Rooms::open_and_load(Held& held, const VersionRef& ref) const {
-  CLOISTER_ASSIGN(held.opened, vault_.open_version(ref));
-  CLOISTER_ASSIGN(held.model,
-                  engine_.load({.bundle = &held.opened.bundle,
-                                .weights = held.opened.weights.bytes(),
-                                .weights_file = held.opened.weights.file(),
-                                .version = ref}));
+void Residency::Rooms::pack(Held& held) {
+  // A model that cannot be packed goes on as it is.
+  const Status packed = caught("residency.pack", [&] { return held.model->pack(); });
+  static_cast<void>(packed.ok());
+  const MutexLock lock(mutex_);
+  counted_bytes_ -= held.packing;
+  held.expected_bytes += held.packing;
+  recount(held);
+  work_.notify_all();
+}
+
+Status Residency::Rooms::fill(Held& held, const VersionRef& ref, bool optimised) const {
+  return caught("residency.fill", [&]() -> Status {
+    Status loaded = open_and_load(held, ref, optimised);
+    if (loaded.ok() || !held.opened.filling) return loaded;
+    // Weights that are damaged are the better reason.
+    CLOISTER_TRY(held.opened.filling->arrival().wait());
+    return loaded;
+  });
+}
+
+Status Residency::Rooms::open_and_load(Held& held, const VersionRef& ref, bool optimised) const {
+  Opening opening;
+  if (optimised) opening.fits = engine_.optimises_for();
+  opening.early = engine_.waits_for_weights();
+  CLOISTER_ASSIGN(held.opened, vault_.open_version(ref, opening));
+  const OpenedModel& opened = held.opened;
+  held.to_pack = opened.optimised && opened.worth_packing && opening.early;
+  EngineModel model;
+  if (opened.filling) model.arrival = &opened.filling->arrival();
+  model.bundle = &opened.bundle;
+  model.weights = opened.weights.bytes();
+  model.weights_file = opened.weights.file();
+  model.form = opened.optimised ? GraphForm::optimised : GraphForm::canonical;
+  model.prepack = opened.worth_packing && !held.to_pack;
+  model.version = ref;
+  CLOISTER_ASSIGN(held.model, engine_.load(model));
   return Done{};
 }
 
@@ -375,8 +428,14 @@ void Residency::Rooms::load(Room& room, std::uint64_t reserved) {
   auto held = std::make_shared<Held>(*this);
   held->bytes = reserved;
   held->expected_bytes = reserved;
+  bool optimised = true;
+  {
+    const MutexLock lock(mutex_);
+    optimised = !room.form_damaged;
+  }
   const SteadyTime began = clock_.steady();
-  Status filled = fill(*held, room.ref);
+  Status filled = fill(*held, room.ref, optimised);
+  const bool form = held->opened.optimised;
   HeldList evicted;
   if (!filled.ok()) held.reset();  // gives its bytes back first: a waiter may try again at once
   {
@@ -384,7 +443,7 @@ void Residency::Rooms::load(Room& room, std::uint64_t reserved) {
     --loads_;
     if (--loading_[room.first] == 0) loading_.erase(room.first);
     if (!filled.ok()) {
-      fail(room, filled.error());
+      fail(room, filled.error(), form);
       work_.notify_all();
       return;
     }
@@ -392,7 +451,7 @@ void Residency::Rooms::load(Room& room, std::uint64_t reserved) {
     counts_.load_time += clock_.steady() - began;
     recount(*held);
     held->last_used = ++uses_;
-    room.held = std::move(held);
+    room.held = held;
     room.failures = 0;
     room.stage = Stage::ready;
     (void)make_room(0, evicted);  // it may be larger than was expected
@@ -403,15 +462,32 @@ void Residency::Rooms::load(Room& room, std::uint64_t reserved) {
     const bool wanted = room.waiters > 0 || (found != rooms_.end() && found->second.get() == &room);
     if (!wanted) evicted.push_back(std::move(room.held));
   }
+  await_weights(room, held);
 }
 
-void Residency::Rooms::fail(Room& room, Error error) {
+void Residency::Rooms::await_weights(Room& room, const std::shared_ptr<Held>& held) {
+  if (!held->opened.filling) return;
+  const Status arrived = held->opened.filling->arrival().wait();
+  if (arrived.ok()) return;
+  // Whoever runs it already gets the same error from the model.
+  std::shared_ptr<Held> dropped;
+  const MutexLock lock(mutex_);
+  if (room.held != held) return;
+  dropped = std::move(room.held);
+  fail(room, arrived.error(), held->opened.optimised);
+}
+
+void Residency::Rooms::fail(Room& room, Error error, bool optimised_form) {
   const unsigned doublings = std::min(room.failures, 16U);
   const auto pause = std::min(settings_.retry_first * (1U << doublings), settings_.retry_longest);
   ++room.failures;
   ++counts_.failed_loads;
   room.stage = Stage::failed;
   room.retry_at = clock_.steady() + pause;
+  // Of a damaged form the version itself is whole, as far as is known: it is tried at once.
+  const bool try_canonical =
+      optimised_form && error.code == Code::corrupt && !std::exchange(room.form_damaged, true);
+  if (try_canonical) room.retry_at = clock_.steady();
   room.failure = std::move(error);
   changed_.notify_all();
 }

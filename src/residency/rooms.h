@@ -35,6 +35,8 @@ class Residency::Rooms {
     std::unique_ptr<LoadedModel> model;  // reads `opened`, so it goes first
     std::uint64_t bytes = 0;             // counted in counted_bytes_
     std::uint64_t expected_bytes = 0;    // set aside when it was loaded
+    bool to_pack = false;                // will run faster with packed weights
+    std::uint64_t packing = 0;           // counted beside `bytes` while it is packed
     std::size_t leases = 0;              // guarded by owner.mutex_, as the rest below
     std::uint64_t last_used = 0;
   };
@@ -48,6 +50,7 @@ class Residency::Rooms {
     Stage stage = Stage::queued;
     std::shared_ptr<Held> held;
     std::size_t waiters = 0;
+    bool form_damaged = false;  // its optimised form: the canonical one is loaded from then on
     unsigned failures = 0;
     std::optional<Error> failure;
     SteadyTime retry_at{};
@@ -59,12 +62,14 @@ class Residency::Rooms {
   /// What models may take now.
   std::uint64_t limit() const REQUIRES(mutex_);
   Lease lease(Room& room) REQUIRES(mutex_);
-  void give_back(Held& held) EXCLUDES(mutex_);
+  void give_back(const std::shared_ptr<Held>& held) EXCLUDES(mutex_);
   void recount(Held& held) REQUIRES(mutex_);
 
   void load_loop() EXCLUDES(mutex_);
   /// Drops from the queue what nobody waits for any more and what can never fit.
   void tidy_queue() REQUIRES(mutex_);
+  std::shared_ptr<Held> next_to_pack() REQUIRES(mutex_);
+  void pack(Held& held) EXCLUDES(mutex_);
   std::shared_ptr<Room> next_to_load(HeldList& evicted) REQUIRES(mutex_);
   void drop_unkept(HeldList& evicted) REQUIRES(mutex_);
   void watch_loop() EXCLUDES(mutex_);
@@ -72,9 +77,11 @@ class Residency::Rooms {
   std::shared_ptr<Held> shed(const HeldList& held, HeldList& evicted) REQUIRES(mutex_);
   bool make_room(std::uint64_t bytes, HeldList& evicted) REQUIRES(mutex_);
   void load(Room& room, std::uint64_t reserved) EXCLUDES(mutex_);
-  Status fill(Held& held, const VersionRef& ref) const;
-  Status open_and_load(Held& held, const VersionRef& ref) const;
-  void fail(Room& room, Error error) REQUIRES(mutex_);
+  Status fill(Held& held, const VersionRef& ref, bool optimised) const;
+  Status open_and_load(Held& held, const VersionRef& ref, bool optimised) const;
+  void await_weights(Room& room, const std::shared_ptr<Held>& held) EXCLUDES(mutex_);
+  /// `optimised_form`: what failed was the version's optimised form.
+  void fail(Room& room, Error error, bool optimised_form = false) REQUIRES(mutex_);
   std::uint64_t expected_bytes(const VersionRef& ref) const REQUIRES(mutex_);
 
   Engine& engine_;
@@ -88,6 +95,7 @@ class Residency::Rooms {
   Signal tick_;     // the watch waits: something is in memory, or stopping
   std::map<VersionRef, std::shared_ptr<Room>> rooms_ GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<Room>> queue_ GUARDED_BY(mutex_);
+  std::deque<std::weak_ptr<Held>> to_pack_ GUARDED_BY(mutex_);
   std::map<VersionRef, std::uint64_t> measured_bytes_ GUARDED_BY(mutex_);
   std::map<VersionRef, Keep> keeps_ GUARDED_BY(mutex_);
   std::map<std::string, std::size_t> loading_ GUARDED_BY(mutex_);  // loads under way, by principal

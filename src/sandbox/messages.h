@@ -35,6 +35,10 @@ struct StartMessage {
   /// runs nothing.
   std::uint32_t optimise = 0;
   std::uint64_t file_max = 0;  ///< bytes that this file may have
+  /// 1: weights still arrive; the word that counts what is there (WeightsArrival) lies in the page
+  /// behind them.
+  std::uint32_t arriving = 0;
+  std::uint32_t reserved = 0;
 };
 
 /// Worker to server, once, over the socket: the runtime is there and the worker waits.

@@ -80,6 +80,73 @@ class KeptBlocks {
   std::array<std::vector<std::byte*>, kKeptSizes.size()> blocks_ GUARDED_BY(mutex_);
 };
 
+/// The memory files of one pool that nobody uses now. All of them are zero.
+class KeptFiles {
+ public:
+  /// Every file of a pool is as large as any can be, and mapped whole, so that one which was small
+  /// can become large: only pages that were touched take memory.
+  static constexpr std::uint64_t kFileBytes = kPrivateMemoryMax + kHugePage;
+  struct File {
+    int number = -1;
+    std::byte* start = nullptr;
+    std::size_t touched = 0;  ///< bytes from its beginning
+  };
+
+  static constexpr std::size_t kExcess = 32;  ///< the share of a file that may be too much
+
+  explicit KeptFiles(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  KeptFiles(const KeptFiles&) = delete;
+  KeptFiles& operator=(const KeptFiles&) = delete;
+  ~KeptFiles() {
+    for (const File& file : files_) destroy(file);
+  }
+
+  static void destroy(const File& file) noexcept {
+    munmap(file.start, kFileBytes);
+    close(file.number);
+  }
+
+  /// The file with the most memory of those that have hardly more than `bytes`; nothing where there
+  /// is none. What a file has cannot be taken from it: workers' files are sealed against writing,
+  /// and giving pages back counts as that.
+  File take(std::size_t bytes) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    auto best = files_.end();
+    for (auto file = files_.begin(); file != files_.end(); ++file) {
+      if (file->touched > bytes + bytes / kExcess) continue;
+      if (best == files_.end() || file->touched > best->touched) best = file;
+    }
+    if (best == files_.end()) return {};
+    const File file = *best;
+    files_.erase(best);
+    bytes_ -= file.touched;
+    return file;
+  }
+
+  /// Wipes and keeps `file`, or frees it where enough is kept or it is hardly worth it.
+  void give_back(const File& file) noexcept EXCLUDES(mutex_) {
+    {
+      const MutexLock lock(mutex_);
+      if (file.touched < kHugePage || file.touched > bytes_max_ - bytes_) return destroy(file);
+      bytes_ += file.touched;
+    }
+    wipe({file.start, file.touched});
+    const MutexLock lock(mutex_);
+    try {
+      files_.push_back(file);
+    } catch (...) {
+      bytes_ -= file.touched;
+      destroy(file);
+    }
+  }
+
+ private:
+  Mutex mutex_;
+  const std::uint64_t bytes_max_;
+  std::uint64_t bytes_ GUARDED_BY(mutex_) = 0;  // those being wiped included
+  std::vector<File> files_ GUARDED_BY(mutex_);
+};
+
 Result<PrivateMemory> PrivateMemory::reserve(std::uint64_t size) {
   if (size == 0 || size > kPrivateMemoryMax) return Error{Code::too_large, "private_memory.size"};
   void* start = mmap(nullptr, size, PROT_READ | PROT_WRITE,
@@ -93,37 +160,59 @@ Result<PrivateMemory> PrivateMemory::reserve(std::uint64_t size) {
 
 Result<PrivateMemory> PrivateMemory::reserve_shareable(std::uint64_t size) {
   if (size == 0 || size > kPrivateMemoryMax) return Error{Code::too_large, "private_memory.size"};
+  return map_file(size, tail_offset(size) + page_size());
+}
+
+Result<PrivateMemory> PrivateMemory::map_file(std::uint64_t size, std::uint64_t whole) {
   PrivateMemory memory;
   memory.file_ = memfd_create("cloister", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   // A size that cannot change: nobody who is given the file can take pages away from its readers.
-  if (memory.file_ < 0 || ftruncate(memory.file_, static_cast<off_t>(size)) != 0 ||
+  if (memory.file_ < 0 || ftruncate(memory.file_, static_cast<off_t>(whole)) != 0 ||
       fcntl(memory.file_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
     return Error{Code::io, "private_memory.file"};
   }
-  void* start = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.file_, 0);
+  void* start = mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_SHARED, memory.file_, 0);
   if (start == MAP_FAILED) return Error{Code::io, "private_memory.map"};
   memory.start_ = static_cast<std::byte*>(start);
   memory.size_ = size;
-  madvise(start, size, MADV_DONTDUMP);
+  madvise(start, whole, MADV_DONTDUMP);
   return memory;
+}
+
+std::uint64_t PrivateMemory::tail_offset(std::uint64_t size) noexcept {
+  return (size + page_size() - 1) / page_size() * page_size();
+}
+
+MutableBytes PrivateMemory::tail() noexcept {
+  if (file_ < 0) return {};
+  return {start_ + tail_offset(size_), page_size()};
 }
 
 PrivateMemory::PrivateMemory(PrivateMemory&& other) noexcept
     : start_(std::exchange(other.start_, nullptr)),
       size_(std::exchange(other.size_, 0)),
       file_(std::exchange(other.file_, -1)),
-      origin_(std::move(other.origin_)) {}
+      origin_(std::move(other.origin_)),
+      files_(std::move(other.files_)),
+      touched_(std::exchange(other.touched_, 0)) {}
 
 PrivateMemory& PrivateMemory::operator=(PrivateMemory&& other) noexcept {
   std::swap(start_, other.start_);
   std::swap(size_, other.size_);
   std::swap(file_, other.file_);
   std::swap(origin_, other.origin_);
+  std::swap(files_, other.files_);
+  std::swap(touched_, other.touched_);
   return *this;
 }
 
 PrivateMemory::~PrivateMemory() {
-  if (file_ >= 0) close(file_);
+  if (files_ != nullptr) {
+    files_->give_back({file_, start_, touched_});
+    return;
+  }
+  const bool shareable = file_ >= 0;
+  if (shareable) close(file_);
   if (start_ == nullptr) return;
   if (origin_ != nullptr) {
     wipe(bytes());
@@ -132,7 +221,7 @@ PrivateMemory::~PrivateMemory() {
   }
   // The kernel hands pages to others only after clearing them, and pages never touched need no
   // wiping: unmapping is the wipe.
-  munmap(start_, size_);
+  munmap(start_, shareable ? tail_offset(size_) + page_size() : size_);
 }
 
 void PrivateMemory::release(std::size_t offset, std::size_t length) noexcept {
@@ -159,6 +248,26 @@ Result<PrivateMemory> PrivateMemoryPool::reserve(std::uint64_t size) {
   PrivateMemory block(start, size);
   block.origin_ = kept_;
   return block;
+}
+
+ShareableMemoryPool::ShareableMemoryPool(std::uint64_t kept_bytes_max)
+    : kept_(std::make_shared<KeptFiles>(kept_bytes_max)) {}
+
+Result<PrivateMemory> ShareableMemoryPool::reserve(std::uint64_t size) {
+  if (size == 0 || size > kPrivateMemoryMax) return Error{Code::too_large, "private_memory.size"};
+  const std::size_t needed = PrivateMemory::tail_offset(size) + page_size();
+  KeptFiles::File file = kept_->take(needed);
+  PrivateMemory memory;
+  if (file.start == nullptr) {
+    CLOISTER_ASSIGN(memory, PrivateMemory::map_file(size, KeptFiles::kFileBytes));
+  } else {
+    memory.file_ = file.number;
+    memory.start_ = file.start;
+  }
+  memory.size_ = size;
+  memory.touched_ = std::max(file.touched, needed);
+  memory.files_ = kept_;
+  return memory;
 }
 
 }  // namespace cloister

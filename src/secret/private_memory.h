@@ -9,6 +9,7 @@
 namespace cloister {
 
 class KeptBlocks;
+class KeptFiles;
 
 /// A block of anonymous memory for plaintext that is large: received bodies, models, weights.
 /// Page-aligned, in huge pages where the host grants them, left out of core dumps, wiped before
@@ -19,7 +20,7 @@ class PrivateMemory {
   /// `size` bytes, 1 byte to 64 GiB, zero at first. Fails: `too_large`, `io` (none to be had).
   static Result<PrivateMemory> reserve(std::uint64_t size);
   /// The same in a memory file of fixed size, which another process may be given: weights that a
-  /// worker reads. In small pages. Fails as `reserve` does.
+  /// worker reads. In small pages, one of them behind the rest: `tail`. Fails as `reserve` does.
   static Result<PrivateMemory> reserve_shareable(std::uint64_t size);
 
   PrivateMemory(PrivateMemory&& other) noexcept;
@@ -33,6 +34,11 @@ class PrivateMemory {
   std::size_t size() const noexcept { return size_; }
   /// The memory file's descriptor, which stays this object's; -1 where there is none.
   int file() const noexcept { return file_; }
+  /// Of a shareable block, the whole page that follows `bytes` in its file: for what whoever is
+  /// given the file shall know of it. Zero at first.
+  MutableBytes tail() noexcept;
+  /// Where `tail` begins in the file of a block of `size` bytes.
+  static std::uint64_t tail_offset(std::uint64_t size) noexcept;
 
   /// Gives the pages wholly inside [offset, offset + length) back to the host, wiped; the range
   /// reads as zeros afterwards.
@@ -40,12 +46,17 @@ class PrivateMemory {
 
  private:
   friend class PrivateMemoryPool;
+  friend class ShareableMemoryPool;
   PrivateMemory(std::byte* start, std::size_t size) noexcept : start_(start), size_(size) {}
+  /// A memory file of `whole` bytes, mapped, of which `size` are to be used.
+  static Result<PrivateMemory> map_file(std::uint64_t size, std::uint64_t whole);
 
   std::byte* start_ = nullptr;
   std::size_t size_ = 0;
   int file_ = -1;
   std::shared_ptr<KeptBlocks> origin_;  ///< where a pooled block goes back to; else nothing
+  std::shared_ptr<KeptFiles> files_;    ///< the same for a shareable block
+  std::size_t touched_ = 0;             ///< of its file, from the beginning on
 };
 
 /// Hands out blocks and keeps up to `kept_bytes_max` bytes of those that came back, wiped: to map,
@@ -59,6 +70,22 @@ class PrivateMemoryPool {
 
  private:
   std::shared_ptr<KeptBlocks> kept_;
+};
+
+/// Hands out shareable blocks, and keeps up to `kept_bytes_max` bytes of those that came back,
+/// wiped, for blocks of about their size or larger: to touch a page of a memory file for the first
+/// time costs more than to decrypt into it. A block takes at most a 32nd more memory than was asked
+/// for.
+/// Whoever was given a block's file must be gone before the block is destroyed. Safe from several
+/// threads at once; blocks may outlive the pool.
+class ShareableMemoryPool {
+ public:
+  explicit ShareableMemoryPool(std::uint64_t kept_bytes_max);
+  /// As PrivateMemory::reserve_shareable, zeros included.
+  Result<PrivateMemory> reserve(std::uint64_t size);
+
+ private:
+  std::shared_ptr<KeptFiles> kept_;
 };
 
 }  // namespace cloister

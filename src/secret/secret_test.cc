@@ -1,4 +1,7 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
 
 #include "secret/private_memory.h"
 #include "secret/secret_bytes.h"
@@ -113,6 +116,59 @@ TEST(ShareablePrivateMemory, IsAFileOfZerosThatMovesWithItsOwner) {
   moved.release(0, 4096);
   EXPECT_EQ(moved.bytes()[0], std::byte{0});
   EXPECT_EQ(moved.bytes()[5'000], std::byte{7});
+}
+
+TEST(ShareableMemoryPool, RefusesSizesThatNoFileHas) {
+  ShareableMemoryPool pool(1U << 20);
+  EXPECT_EQ(pool.reserve(0).error().code, Code::too_large);
+  EXPECT_EQ(pool.reserve(65ULL << 30).error().code, Code::too_large);
+}
+
+TEST(ShareableMemoryPool, HandsOutZerosWhateverLayThereBefore) {
+  constexpr std::size_t kBytes = 6U << 20;
+  ShareableMemoryPool pool(4 * kBytes);
+  int number = -1;
+  {
+    PrivateMemory first = pool.reserve(kBytes).value();
+    number = first.file();
+    std::ranges::fill(first.bytes(), std::byte{7});
+    std::ranges::fill(first.tail(), std::byte{7});
+  }
+  for (const std::size_t size : {kBytes - 100, 2 * kBytes, 2 * kBytes}) {
+    PrivateMemory again = pool.reserve(size).value();
+    EXPECT_EQ(again.file(), number) << "the same file";
+    ASSERT_EQ(again.bytes().size(), size);
+    const auto zero = [](std::byte byte) { return byte == std::byte{0}; };
+    EXPECT_TRUE(std::ranges::all_of(again.bytes(), zero)) << size;
+    EXPECT_TRUE(std::ranges::all_of(again.tail(), zero)) << size;
+    std::ranges::fill(again.bytes(), std::byte{9});
+  }
+}
+
+std::uint64_t memory_of(const PrivateMemory& memory) {
+  struct stat entry {};
+  EXPECT_EQ(fstat(memory.file(), &entry), 0);
+  return static_cast<std::uint64_t>(entry.st_blocks) * 512;
+}
+
+TEST(ShareableMemoryPool, KeepsNoMoreThanItMay) {
+  ShareableMemoryPool pool(4U << 20);
+  {
+    PrivateMemory large = pool.reserve(16U << 20).value();
+    std::ranges::fill(large.bytes(), std::byte{7});
+    EXPECT_GE(memory_of(large), 16U << 20);
+  }
+  EXPECT_EQ(memory_of(pool.reserve(16U << 20).value()), 0U) << "a new one";
+}
+
+TEST(ShareableMemoryPool, GivesASmallBlockNoLargeFile) {
+  ShareableMemoryPool pool(32U << 20);
+  {
+    PrivateMemory large = pool.reserve(16U << 20).value();
+    std::ranges::fill(large.bytes(), std::byte{7});
+  }
+  EXPECT_EQ(memory_of(pool.reserve(4U << 20).value()), 0U) << "a new one";
+  EXPECT_GE(memory_of(pool.reserve(20U << 20).value()), 16U << 20) << "the one that came back";
 }
 
 }  // namespace

@@ -4,13 +4,10 @@
 #include <set>
 #include <utility>
 
-#include "base/limits.h"
 #include "crypto/sha256.h"
 
 namespace cloister {
 namespace {
-
-constexpr std::uint64_t kTrialInputBytesMax = 1ULL << 30;
 
 Error unknown_model() {
   return Error{Code::not_found, "models.find", Detail("no such model or version")};
@@ -19,7 +16,12 @@ Error unknown_model() {
 }  // namespace
 
 Models::Models(Parts parts, ModelsSettings settings)
-    : parts_(parts), settings_(settings), stored_(parts.vault.versions()) {}
+    : parts_(parts), settings_(settings), stored_(parts.vault.versions()),
+      rebuilder_(parts.vault, trial_parts(), settings.trial) {}
+
+TrialParts Models::trial_parts() const {
+  return {parts_.engine, parts_.admission, parts_.clock, parts_.events};
+}
 
 Result<ModelId> Models::resolve(const Caller& caller, std::string_view name) const {
   const std::size_t dot = name.find('.');
@@ -207,7 +209,9 @@ Result<UploadOutcome> Models::upload(const Caller& caller, const VersionRef& ref
   model.memory = PrivateMemory();
   report(ref, ModelChange::sealed, model.size, since);
 
-  CLOISTER_ASSIGN(std::vector<Finding> findings, try_out(*staged));
+  CLOISTER_TRY(add_optimised_form(trial_parts(), *staged));
+  CLOISTER_ASSIGN(std::vector<Finding> findings,
+                  try_out(trial_parts(), settings_.trial, *staged));
   if (!findings.empty()) {
     report(ref, ModelChange::refused, model.size, since);
     return UploadOutcome{std::nullopt, false, std::move(findings)};
@@ -217,36 +221,6 @@ Result<UploadOutcome> Models::upload(const Caller& caller, const VersionRef& ref
   stored_.add(stored);
   report(ref, ModelChange::stored, stored.stored_bytes, since);
   return UploadOutcome{stored, true, {}};
-}
-
-Result<std::vector<Finding>> Models::try_out(const StagedVersion& staged) const {
-  CLOISTER_ASSIGN(const OpenedModel opened, staged.open());
-  EngineModel model;
-  model.bundle = &opened.bundle;
-  model.weights = opened.weights.bytes();
-  model.weights_file = opened.weights.file();
-  auto loaded = parts_.engine.load(model);
-  if (!loaded.ok() && loaded.error().code == Code::internal) {
-    return Error{Code::refused, "models.trial", loaded.error().detail};
-  }
-  if (!loaded.ok()) return loaded.error();
-  std::vector<Finding> findings;
-  if (!settings_.trial_run) return findings;
-  std::vector<PrivateMemory> storage;
-  const auto inputs = zero_inputs(opened.bundle.signature, storage);
-  if (!inputs.ok()) return findings;
-  RunControl control(parts_.clock.steady() + settings_.trial_time_max);
-  const auto ran = loaded.value()->run(inputs.value(), {}, control);
-  // Zeros need not make sense to a model, so a failed run is no reason to refuse it; a run that
-  // does not end, or that ends its process, is.
-  if (!ran.ok() && ran.error().code == Code::deadline) {
-    findings.push_back({"trial-time", "one run on zeros",
-                        "it must end within the time allowed at upload"});
-  } else if (loaded.value()->deaths() > 0) {
-    findings.push_back({"trial-death", "one run on zeros",
-                        "it must not end the process that runs it, nor exceed its memory"});
-  }
-  return findings;
 }
 
 Status Models::check(const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
@@ -274,6 +248,7 @@ Result<Inference> Models::run(const VersionRecord& record,
       control.deadline().value_or(parts_.clock.steady() + settings_.load_time_max);
   CLOISTER_ASSIGN(Lease lease, parts_.residency.acquire(record.ref, deadline,
                                                         {control.caller(), &control}));
+  if (!lease.optimised()) rebuilder_.want(record.ref);
   CLOISTER_ASSIGN(auto results, lease.model().run(inputs, outputs, control));
   return Inference{std::move(lease), std::move(results)};
 }
@@ -331,30 +306,6 @@ void Models::report(const VersionRef& ref, ModelChange change, std::uint64_t byt
   const auto took =
       std::chrono::duration_cast<std::chrono::microseconds>(parts_.clock.steady() - since);
   parts_.events.record(ModelChanged{ModelAlias{alias}, change, bytes, took});
-}
-
-Result<std::vector<NamedTensorView>> zero_inputs(const Signature& signature,
-                                                 std::vector<PrivateMemory>& storage) {
-  std::vector<NamedTensorView> inputs;
-  std::uint64_t total = 0;
-  for (const TensorSpec& spec : signature.inputs) {
-    NamedTensorView input{spec.name, {spec.type, {}, {}}};
-    for (const Extent& extent : spec.extents)
-      input.tensor.shape.push_back(extent.value.value_or(1));
-    CLOISTER_ASSIGN(const std::uint64_t count, element_count(input.tensor.shape));
-    // A `bytes` element of length 0 is its four-byte length alone.
-    const std::uint64_t each = spec.type == DType::bytes ? 4 : element_bytes(spec.type);
-    CLOISTER_ASSIGN(const std::uint64_t size, checked_multiply(count, each));
-    total += size;
-    if (total > kTrialInputBytesMax) return Error{Code::too_large, "models.zero_inputs"};
-    if (size > 0) {
-      CLOISTER_ASSIGN(PrivateMemory memory, PrivateMemory::reserve(size));
-      input.tensor.data = std::as_const(memory).bytes();
-      storage.push_back(std::move(memory));
-    }
-    inputs.push_back(std::move(input));
-  }
-  return inputs;
 }
 
 }  // namespace cloister

@@ -20,6 +20,7 @@
 #include "observe/events.h"
 #include "residency/residency.h"
 #include "secret/private_memory.h"
+#include "serving/form_rebuilder.h"
 #include "serving/model_options.h"
 #include "serving/statistics.h"
 #include "serving/stored_index.h"
@@ -31,10 +32,7 @@ struct ModelsSettings {
   std::uint64_t stored_bytes_per_owner_max = 64ULL << 30;
   std::size_t versions_per_owner_max = 10'000;
   std::chrono::seconds load_time_max{300};   ///< a load that a request waits for
-  /// Whether an upload is also run once on zeros. Only where a run that hangs or dies costs a
-  /// worker: in the server's own process nothing could end it.
-  bool trial_run = false;
-  std::chrono::seconds trial_time_max{300};  ///< loading and running once at upload
+  TrialSettings trial;                       ///< of an upload
 };
 
 /// A model's bytes as they were received, and the SHA-256 that the sender claims for them.
@@ -112,8 +110,8 @@ class Models {
   /// Whether an upload of `size` bytes may begin: right, number and quota, before a byte is read.
   /// Fails: `denied`, `conflict` (erased number), `too_large`, `invalid`.
   Status may_upload(const Caller& caller, const VersionRef& ref, std::uint64_t size) const;
-  /// Checks the digest, admits, seals, loads, runs where the settings say so, commits. `model`'s
-  /// memory is given back as soon as it is sealed, before the trial load.
+  /// Checks the digest, admits, seals, optimises, loads, runs where the settings say so, commits.
+  /// `model`'s memory is given back as soon as it is sealed, before the optimising and the trial.
   /// Fails: `invalid` (digest), `conflict` (other bytes, or a number that was used), `io`, ...
   Result<UploadOutcome> upload(const Caller& caller, const VersionRef& ref, ReceivedModel model);
 
@@ -140,8 +138,7 @@ class Models {
  private:
   bool owns(const Caller& caller, const ModelId& model) const;
   bool may(const Caller& caller, const VersionRef& ref, std::optional<Right> right) const;
-  /// Loads and perhaps runs it once: why it is refused, or nothing.
-  Result<std::vector<Finding>> try_out(const StagedVersion& staged) const;
+  TrialParts trial_parts() const;
   Result<UploadOutcome> compare_with_stored(const VersionRecord& stored,
                                             const ModelDigest& sha256) const;
 
@@ -151,12 +148,9 @@ class Models {
   Parts parts_;
   ModelsSettings settings_;
   StoredIndex stored_;
+  FormRebuilder rebuilder_;
   Mutex mutex_;
   std::map<VersionRef, std::uint64_t> aliases_ GUARDED_BY(mutex_);
 };
-
-/// Zeros for every input of `signature`; open extents become 1. The memory is in `storage`.
-Result<std::vector<NamedTensorView>> zero_inputs(const Signature& signature,
-                                                 std::vector<PrivateMemory>& storage);
 
 }  // namespace cloister

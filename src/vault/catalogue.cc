@@ -73,6 +73,11 @@ Result<VersionEntry> version_at(const CatalogueImage& image, std::size_t index) 
   return decode_version(entry.said, entry.seeds);
 }
 
+std::set<FileId> set_of_files(const VersionEntry& entry) {
+  const auto files = files_of(entry);
+  return {files.begin(), files.end()};
+}
+
 Result<FileId> removal_at(const CatalogueImage& image, std::size_t index) {
   CLOISTER_ASSIGN(const Entry entry, image.entry(Kind::removal, index));
   FileId file{};
@@ -116,10 +121,15 @@ Status Catalogue::apply_image(SecretBytes bytes) {
 }
 
 Status Catalogue::apply(const CatalogueChange& change) {
-  if (change.added != nullptr) added_[change.added->record.ref] = change.added;
+  if (change.added != nullptr) {
+    CLOISTER_ASSIGN(const auto replaced, find(change.added->record.ref));
+    if (replaced != nullptr) remove_files(*replaced);
+    for (const FileId& file : files_of(*change.added)) removals_.erase(file);
+    added_[change.added->record.ref] = change.added;
+  }
   if (change.erased) {
     CLOISTER_ASSIGN(const auto entry, find(*change.erased));
-    if (entry != nullptr) removals_.insert(entry->file);
+    if (entry != nullptr) remove_files(*entry);
     added_.erase(*change.erased);
     erased_.insert(*change.erased);
   }
@@ -129,12 +139,18 @@ Status Catalogue::apply(const CatalogueChange& change) {
   return Done{};
 }
 
+void Catalogue::remove_files(const VersionEntry& entry) {
+  for (const FileId& file : files_of(entry)) removals_.insert(file);
+}
+
 SecretBytes Catalogue::encode_change(const CatalogueChange& change) {
   EntriesByKind entries;
   std::deque<ByteVector> owned;
+  SecretBytes seeds;
   if (change.added != nullptr) {
     owned.push_back(encode_version(*change.added));
-    of_kind(entries, Kind::version).push_back({owned.back(), StoreKeys::read(change.added->seeds)});
+    seeds = seeds_of(*change.added);
+    of_kind(entries, Kind::version).push_back({owned.back(), StoreKeys::read(seeds)});
   }
   if (change.erased) {
     owned.push_back(encode_ref(*change.erased));
@@ -168,12 +184,14 @@ Status Catalogue::for_each_version(Visit visit) const {
 Result<SecretBytes> Catalogue::encode_whole() const {
   EntriesByKind entries;
   std::deque<ByteVector> owned;
+  std::deque<SecretBytes> seeds;
   CLOISTER_TRY(for_each_version([&](const VersionEntry* added, const Entry& entry) {
     if (added == nullptr) {
       of_kind(entries, Kind::version).push_back(entry);
     } else {
       owned.push_back(encode_version(*added));
-      of_kind(entries, Kind::version).push_back({owned.back(), StoreKeys::read(added->seeds)});
+      seeds.push_back(seeds_of(*added));
+      of_kind(entries, Kind::version).push_back({owned.back(), StoreKeys::read(seeds.back())});
     }
   }));
   std::set<VersionRef> erased = erased_;
@@ -259,12 +277,12 @@ Result<std::set<FileId>> Catalogue::files() const {
   Status decoded = Done{};
   CLOISTER_TRY(for_each_version([&](const VersionEntry* added, const Entry& entry) {
     if (added != nullptr) {
-      files.insert(added->file);
+      files.merge(set_of_files(*added));
       return;
     }
     const auto version = decode_version(entry.said, entry.seeds);
     if (version.ok()) {
-      files.insert(version.value().file);
+      files.merge(set_of_files(version.value()));
     } else {
       decoded = version.error();
     }

@@ -14,7 +14,7 @@ namespace cloister {
 
 /// One change of the catalogue; every part may be absent.
 struct CatalogueChange {
-  std::shared_ptr<const VersionEntry> added;
+  std::shared_ptr<const VersionEntry> added;  ///< new, or instead of the one that is there
   std::optional<VersionRef> erased;
   std::optional<std::string> record_name;
   ByteVector record_content;
@@ -77,12 +77,13 @@ class Catalogue {
   Result<std::set<FileId>> files() const;
   /// Empty when there is none.
   Bytes record(const std::string& name) const;
-  /// Files of erased versions that may still exist.
+  /// Files of erased versions and replaced forms that may still exist.
   const std::set<FileId>& removals() const noexcept { return removals_; }
 
  private:
   template <class Visit>
   Status for_each_version(Visit visit) const;
+  void remove_files(const VersionEntry& entry);
 
   std::shared_ptr<const CatalogueImage> base_;
   std::map<VersionRef, std::shared_ptr<const VersionEntry>> added_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/byte_writer.h"
+#include "vault/store_keys.h"
 
 namespace cloister {
 namespace {
@@ -111,6 +112,27 @@ Result<SegmentSeal> read_segment(ByteReader& reader) {
   return segment;
 }
 
+void write_seals(ByteWriter& writer, const VersionEntry& entry) {
+  writer.bytes(entry.file);
+  writer.bytes(entry.build);
+  writer.bytes(entry.table);
+  writer.u64_le(entry.graph.bytes);
+  writer.bytes(entry.graph.root);
+  writer.u64_le(entry.weights.bytes);
+  writer.bytes(entry.weights.root);
+}
+
+Status read_seals(ByteReader& reader, ByteReader& seeds, VersionEntry& entry) {
+  CLOISTER_ASSIGN(entry.file, read_array<16>(reader));
+  CLOISTER_ASSIGN(entry.build, read_array<32>(reader));
+  CLOISTER_ASSIGN(entry.table, read_array<32>(reader));
+  CLOISTER_ASSIGN(entry.graph, read_segment(reader));
+  CLOISTER_ASSIGN(entry.weights, read_segment(reader));
+  CLOISTER_ASSIGN(const Bytes own, seeds.take(kVersionSeedBytes));
+  entry.seeds = SecretBytes(copy_of(own));
+  return Done{};
+}
+
 Result<Signature> read_signature(ByteReader& reader) {
   Signature signature;
   CLOISTER_ASSIGN(signature.inputs, read_tensors(reader));
@@ -211,13 +233,7 @@ Result<VersionRef> decode_ref(ByteReader& reader) {
 ByteVector encode_version(const VersionEntry& entry) {
   ByteWriter writer;
   writer.bytes(encode_ref(entry.record.ref));
-  writer.bytes(entry.file);
-  writer.bytes(entry.build);
-  writer.bytes(entry.table);
-  writer.u64_le(entry.graph.bytes);
-  writer.bytes(entry.graph.root);
-  writer.u64_le(entry.weights.bytes);
-  writer.bytes(entry.weights.root);
+  write_seals(writer, entry);
   const VersionRecord& record = entry.record;
   writer.bytes(record.sha256);
   writer.u64_le(record.upload_bytes);
@@ -227,23 +243,58 @@ ByteVector encode_version(const VersionEntry& entry) {
   write_tensors(writer, record.signature.inputs);
   write_tensors(writer, record.signature.optional_inputs);
   write_tensors(writer, record.signature.outputs);
+  if (entry.optimised != nullptr) {
+    write_text(writer, entry.optimised->fits);
+    writer.u8(entry.optimised->worth_packing ? 1 : 0);
+    write_seals(writer, entry.optimised->sealed);
+  }
   return std::move(writer).take();
 }
 
 Result<VersionEntry> decode_version(Bytes encoded, Bytes seeds) {
-  if (seeds.size() != 3 * kSeedBytes) return Error{Code::corrupt, "vault.entry.seeds"};
   ByteReader reader(encoded);
+  ByteReader seed_reader(seeds);
   VersionEntry entry;
   CLOISTER_ASSIGN(VersionRef ref, decode_ref(reader));
-  CLOISTER_ASSIGN(entry.file, read_array<16>(reader));
-  CLOISTER_ASSIGN(entry.build, read_array<32>(reader));
-  CLOISTER_ASSIGN(entry.table, read_array<32>(reader));
-  CLOISTER_ASSIGN(entry.graph, read_segment(reader));
-  CLOISTER_ASSIGN(entry.weights, read_segment(reader));
+  CLOISTER_TRY(read_seals(reader, seed_reader, entry));
   CLOISTER_ASSIGN(entry.record, read_record(reader, std::move(ref)));
-  if (!reader.empty()) return Error{Code::corrupt, "vault.entry.rest"};
-  entry.seeds = SecretBytes(copy_of(seeds));
+  if (!reader.empty()) {
+    auto optimised = std::make_shared<OptimisedEntry>();
+    CLOISTER_ASSIGN(optimised->fits, read_text(reader, kFitsMax));
+    CLOISTER_ASSIGN(const std::uint8_t worth_packing, reader.u8());
+    optimised->worth_packing = worth_packing != 0;
+    optimised->sealed.record.ref = entry.record.ref;
+    optimised->sealed.record.sha256 = entry.record.sha256;
+    CLOISTER_TRY(read_seals(reader, seed_reader, optimised->sealed));
+    entry.optimised = std::move(optimised);
+  }
+  if (!reader.empty() || !seed_reader.empty()) return Error{Code::corrupt, "vault.entry.rest"};
   return entry;
+}
+
+VersionEntry clone(const VersionEntry& entry) {
+  VersionEntry copy{entry.record, entry.file,    entry.build, entry.table,
+                    entry.graph,  entry.weights, {},          entry.optimised};
+  copy.seeds = SecretBytes(copy_of(StoreKeys::read(entry.seeds)));
+  return copy;
+}
+
+SecretBytes seeds_of(const VersionEntry& entry) {
+  const std::size_t files = entry.optimised == nullptr ? 1 : 2;
+  SecretBytes seeds(files * kVersionSeedBytes);
+  const MutableBytes all = StoreKeys::write(seeds);
+  std::ranges::copy(StoreKeys::read(entry.seeds), all.begin());
+  if (files == 2) {
+    std::ranges::copy(StoreKeys::read(entry.optimised->sealed.seeds),
+                      all.subspan(kVersionSeedBytes).begin());
+  }
+  return seeds;
+}
+
+std::vector<FileId> files_of(const VersionEntry& entry) {
+  std::vector<FileId> files = {entry.file};
+  if (entry.optimised != nullptr) files.push_back(entry.optimised->sealed.file);
+  return files;
 }
 
 }  // namespace cloister

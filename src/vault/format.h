@@ -23,6 +23,7 @@ inline constexpr std::uint64_t kChunkBytes = 1U << 20;
 inline constexpr std::uint64_t kChunksMax = 1U << 16;          ///< of one segment: 64 GiB
 inline constexpr std::size_t kLeafBlockBytes = 1U << 14;
 inline constexpr std::size_t kSeedBytes = 32;
+inline constexpr std::size_t kVersionSeedBytes = 3 * kSeedBytes;  ///< of one version file
 inline constexpr std::size_t kVersionHeaderBytes = 32;
 inline constexpr std::size_t kTableEntryBytes = 48;            ///< tag, then leaf
 inline constexpr std::uint64_t kRecordBytesMax = 4U << 20;
@@ -43,6 +44,8 @@ struct SegmentSeal {
   Sha256Digest root{};
 };
 
+struct OptimisedEntry;
+
 /// All that the catalogue knows of one version. Immutable once it is made.
 struct VersionEntry {
   VersionRecord record;
@@ -52,6 +55,14 @@ struct VersionEntry {
   SegmentSeal graph;
   SegmentSeal weights;
   SecretBytes seeds;       ///< 32 bytes each for table, graph and weights
+  std::shared_ptr<const OptimisedEntry> optimised;  ///< null for none
+};
+
+/// A version's optimised form: a file like the version's own, under keys of its own.
+struct OptimisedEntry {
+  std::string fits;    ///< as in OptimisedForm
+  bool worth_packing = true;
+  VersionEntry sealed;  ///< of its record only the reference and the upload's SHA-256 are set
 };
 
 /// What one chunk's place in the table holds.
@@ -107,6 +118,12 @@ Result<FileId> file_id_of(std::string_view hex);
 /// sealed by us, and still checks every length. Fails: `corrupt`.
 ByteVector encode_version(const VersionEntry& entry);
 Result<VersionEntry> decode_version(Bytes encoded, Bytes seeds);
+/// The same entry once more, secrets included.
+VersionEntry clone(const VersionEntry& entry);
+/// The seeds of its keys, its optimised form's last.
+SecretBytes seeds_of(const VersionEntry& entry);
+/// The files that belong to it: one, or two.
+std::vector<FileId> files_of(const VersionEntry& entry);
 
 /// A version's reference as it begins every entry about it.
 ByteVector encode_ref(const VersionRef& ref);

@@ -96,41 +96,88 @@ Status check_root(const SegmentSource& source, const Sha256Digest& root) {
   return Done{};
 }
 
-/// Gives `consume` the graph's source and then the weights'.
-template <class Consume>
-Status for_each_segment(const SegmentWork& work, const File& file, const VersionEntry& entry,
-                        Consume consume) {
-  CLOISTER_ASSIGN(const Table table, read_table(work, file, entry));
-  const FileLayout layout = layout_of(entry.graph.bytes, entry.weights.bytes);
+}  // namespace
+
+struct VersionReader::Parts {
+  Parts(const SegmentWork& settings, const File& file, const VersionEntry& entry, Table read,
+        HkdfKey graph_keys, HkdfKey weights_keys)
+      : work(settings),
+        table(std::move(read)),
+        layout(layout_of(entry.graph.bytes, entry.weights.bytes)),
+        hasher(work.library, work.threads),
+        graph{work, file, entry.file, Segment::graph, layout.graph_at, entry.graph.bytes,
+              table, 0, std::move(graph_keys), hasher},
+        weights{work, file, entry.file, Segment::weights, layout.weights_at, entry.weights.bytes,
+                table, chunk_count(entry.graph.bytes), std::move(weights_keys), hasher} {}
+
+  SegmentWork work;
+  const Table table;
+  const FileLayout layout;
+  ChunkHasher hasher;
+  const SegmentSource graph;
+  const SegmentSource weights;
+};
+
+VersionReader::VersionReader(std::unique_ptr<Parts> parts) noexcept : parts_(std::move(parts)) {}
+VersionReader::~VersionReader() = default;
+
+Result<std::unique_ptr<VersionReader>> VersionReader::open(const SegmentWork& work,
+                                                           const File& file,
+                                                           const VersionEntry& entry) {
+  CLOISTER_ASSIGN(Table table, read_table(work, file, entry));
   CLOISTER_ASSIGN(HkdfKey graph_keys, work.keys.chunk_keys(entry, Segment::graph));
   CLOISTER_ASSIGN(HkdfKey weights_keys, work.keys.chunk_keys(entry, Segment::weights));
-  ChunkHasher hasher(work.library, work.threads);
-  const SegmentSource graph{work,  file, entry.file, Segment::graph, layout.graph_at,
-                            entry.graph.bytes, table, 0, std::move(graph_keys), hasher};
-  const SegmentSource weights{work,  file, entry.file, Segment::weights, layout.weights_at,
-                              entry.weights.bytes, table, chunk_count(entry.graph.bytes),
-                              std::move(weights_keys), hasher};
-  CLOISTER_TRY(check_root(graph, entry.graph.root));
-  CLOISTER_TRY(check_root(weights, entry.weights.root));
-  CLOISTER_TRY(consume(graph));
-  return consume(weights);
+  auto parts = std::make_unique<Parts>(work, file, entry, std::move(table), std::move(graph_keys),
+                                       std::move(weights_keys));
+  CLOISTER_TRY(check_root(parts->graph, entry.graph.root));
+  CLOISTER_TRY(check_root(parts->weights, entry.weights.root));
+  return std::unique_ptr<VersionReader>(new VersionReader(std::move(parts)));
 }
 
-}  // namespace
+Status VersionReader::read(Segment segment, MutableBytes plaintext, const ChunkDone& done,
+                           const std::atomic<bool>* stop) const {
+  const SegmentSource& source = segment == Segment::graph ? parts_->graph : parts_->weights;
+  if (plaintext.size() != source.bytes) return Error{Code::invalid, "vault.open.memory"};
+  const auto read = [&](std::uint64_t index, unsigned thread) -> Status {
+    if (stop != nullptr && stop->load(std::memory_order_relaxed)) {
+      return Error{Code::unavailable, "vault.open.stopped"};
+    }
+    const std::size_t size = chunk_size(source.bytes, index);
+    CLOISTER_TRY(read_chunk(source, index, thread, plaintext.subspan(index * kChunkBytes, size)));
+    if (done) done(index);
+    return Done{};
+  };
+  return for_each_in_parallel(chunk_count(source.bytes), parts_->work.threads, read);
+}
+
+Status VersionReader::verify() const {
+  const unsigned threads = parts_->work.threads;
+  for (const SegmentSource* const source : {&parts_->graph, &parts_->weights}) {
+    std::vector<PrivateMemory> buffers(threads);
+    const auto read = [&](std::uint64_t index, unsigned thread) -> Status {
+      PrivateMemory& buffer = buffers[thread];
+      if (buffer.size() == 0) {
+        CLOISTER_ASSIGN(buffer, PrivateMemory::reserve(kChunkBytes));
+      }
+      return read_chunk(*source, index, thread,
+                        buffer.bytes().first(chunk_size(source->bytes, index)));
+    };
+    CLOISTER_TRY(for_each_in_parallel(chunk_count(source->bytes), threads, read));
+  }
+  return Done{};
+}
+
+Result<PrivateMemory> reserve_weights(const SegmentWork& work, std::uint64_t bytes) {
+  if (bytes == 0) return PrivateMemory();
+  return work.shareable_weights != nullptr ? work.shareable_weights->reserve(bytes)
+                                           : PrivateMemory::reserve(bytes);
+}
 
 Status read_version_into(const SegmentWork& work, const File& file, const VersionEntry& entry,
                          MutableBytes graph, MutableBytes weights) {
-  if (graph.size() != entry.graph.bytes || weights.size() != entry.weights.bytes) {
-    return Error{Code::invalid, "vault.open.memory"};
-  }
-  return for_each_segment(work, file, entry, [&](const SegmentSource& source) {
-    const MutableBytes plaintext = source.segment == Segment::graph ? graph : weights;
-    const auto read = [&](std::uint64_t index, unsigned thread) {
-      return read_chunk(source, index, thread, plaintext.subspan(
-          index * kChunkBytes, chunk_size(source.bytes, index)));
-    };
-    return for_each_in_parallel(chunk_count(source.bytes), work.threads, read);
-  });
+  CLOISTER_ASSIGN(const auto reader, VersionReader::open(work, file, entry));
+  CLOISTER_TRY(reader->read(Segment::graph, graph));
+  return reader->read(Segment::weights, weights);
 }
 
 Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
@@ -139,11 +186,7 @@ Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
   if (entry.graph.bytes > 0) {
     CLOISTER_ASSIGN(opened.graph, PrivateMemory::reserve(entry.graph.bytes));
   }
-  if (entry.weights.bytes > 0) {
-    CLOISTER_ASSIGN(opened.weights, work.shareable_weights
-                                        ? PrivateMemory::reserve_shareable(entry.weights.bytes)
-                                        : PrivateMemory::reserve(entry.weights.bytes));
-  }
+  CLOISTER_ASSIGN(opened.weights, reserve_weights(work, entry.weights.bytes));
   CLOISTER_TRY(read_version_into(work, file, entry, opened.graph.bytes(), opened.weights.bytes()));
   return opened;
 }
@@ -151,19 +194,8 @@ Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
 Status verify_version(const SegmentWork& work, const File& file, const VersionEntry& entry) {
   SegmentWork full = work;
   full.integrity = IntegrityMode::full;
-  const auto read_all = [&](const SegmentSource& source) -> Status {
-    std::vector<PrivateMemory> buffers(full.threads);
-    const auto read = [&](std::uint64_t index, unsigned thread) -> Status {
-      PrivateMemory& buffer = buffers[thread];
-      if (buffer.size() == 0) {
-        CLOISTER_ASSIGN(buffer, PrivateMemory::reserve(kChunkBytes));
-      }
-      return read_chunk(source, index, thread,
-                        buffer.bytes().first(chunk_size(source.bytes, index)));
-    };
-    return for_each_in_parallel(chunk_count(source.bytes), full.threads, read);
-  };
-  return for_each_segment(full, file, entry, read_all);
+  CLOISTER_ASSIGN(const auto reader, VersionReader::open(full, file, entry));
+  return reader->verify();
 }
 
 }  // namespace cloister

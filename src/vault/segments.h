@@ -1,6 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "base/entropy.h"
@@ -23,8 +26,8 @@ struct SegmentWork {
   const StoreKeys& keys;
   unsigned threads = 2;
   IntegrityMode integrity = IntegrityMode::tags;
-  bool shareable_weights = false;  ///< as in VaultSettings
-  AeadChoice library = AeadChoice::fastest;  ///< that hashes
+  ShareableMemoryPool* shareable_weights = nullptr;  ///< as in VaultSettings
+  AeadChoice library = AeadChoice::fastest;          ///< that hashes
 };
 
 /// Writes one version's file: header, table, graph, weights. `entry` names the file and has the
@@ -33,6 +36,36 @@ struct SegmentWork {
 /// Fails: `io`, `invalid` (pieces out of order or past the end), `too_large`.
 Status write_version(const SegmentWork& work, Entropy& entropy, File& file, VersionEntry& entry,
                      const SegmentContent& graph, const SegmentContent& weights);
+
+/// A version's file whose table was verified: reads its segments.
+class VersionReader {
+ public:
+  /// Called when chunk `index` is in the clear and its tag held; from several threads.
+  using ChunkDone = std::function<void(std::uint64_t index)>;
+
+  /// `work`, `file` and `entry` must outlive it. Fails: `corrupt`, `io`.
+  static Result<std::unique_ptr<VersionReader>> open(const SegmentWork& work, const File& file,
+                                                     const VersionEntry& entry);
+  ~VersionReader();
+  VersionReader(const VersionReader&) = delete;
+  VersionReader& operator=(const VersionReader&) = delete;
+
+  /// The graph or the weights, straight into `plaintext`, which has their size; what is there after
+  /// a failure may not be used. `stop` set by another thread ends it early, with `unavailable`.
+  /// Fails: `corrupt` for any changed byte; `io`; `invalid` (size).
+  Status read(Segment segment, MutableBytes plaintext, const ChunkDone& done = {},
+              const std::atomic<bool>* stop = nullptr) const;
+  /// Reads and verifies every byte, keeping one chunk for each thread.
+  Status verify() const;
+
+ private:
+  struct Parts;
+  explicit VersionReader(std::unique_ptr<Parts> parts) noexcept;
+  std::unique_ptr<Parts> parts_;
+};
+
+/// Memory for a version's weights, as `work` says. Fails: `too_large`, `io`.
+Result<PrivateMemory> reserve_weights(const SegmentWork& work, std::uint64_t bytes);
 
 /// A version's segments in the clear: verified, every byte.
 struct OpenedSegments {

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 
 #include "base/check.h"
 #include "base/mutex.h"
 #include "vault/catalogue_files.h"
+#include "vault/early_opening.h"
 #include "vault/segments.h"
 #include "vault/store_file.h"
 #include "vault/store_opening.h"
@@ -75,36 +77,113 @@ Result<OpenedModel> open_file(const SegmentWork& work, const File& file,
   CLOISTER_ASSIGN(OpenedSegments segments, read_version(work, file, entry));
   CLOISTER_ASSIGN(GraphBundle bundle, decode_bundle(segments.graph.bytes()));
   if (bundle.weights_bytes != entry.weights.bytes) return Error{Code::corrupt, "vault.open.bundle"};
-  return OpenedModel{std::move(bundle), std::move(segments.weights)};
+  OpenedModel opened;
+  opened.bundle = std::move(bundle);
+  opened.weights = std::move(segments.weights);
+  return opened;
 }
+
+/// One file of a version: its own, or its optimised form's.
+Result<OpenedModel> open_either(const SegmentWork& work, std::unique_ptr<File> file,
+                                std::shared_ptr<const VersionEntry> entry, bool early) {
+  if (early && entry->weights.bytes > 0) return open_early(work, std::move(file), std::move(entry));
+  return open_file(work, *file, *entry);
+}
+
+/// Opens the form that `opening` asks for, else the canonical one; `open` opens the file of an id.
+template <class Open>
+Result<OpenedModel> open_entry(const SegmentWork& work,
+                               const std::shared_ptr<const VersionEntry>& entry,
+                               const Opening& opening, Open open) {
+  if (entry->optimised != nullptr && entry->optimised->fits == opening.fits) {
+    const std::shared_ptr<const VersionEntry> sealed(entry->optimised, &entry->optimised->sealed);
+    auto file = open(sealed->file);
+    auto opened = file.ok()
+                      ? open_either(work, std::move(file).value(), sealed, opening.early)
+                      : file.error();
+    // A form that is damaged or gone can be made anew: what must not be lost is the version.
+    if (opened.ok()) {
+      opened.value().optimised = true;
+      opened.value().worth_packing = entry->optimised->worth_packing;
+      return opened;
+    }
+  }
+  CLOISTER_ASSIGN(auto file, open(entry->file));
+  return open_either(work, std::move(file), entry, opening.early);
+}
+
+/// What a vault does for a version that is not committed yet.
+struct StagingWork {
+  Files& files;
+  const SegmentWork& work;
+  /// Seals a model into a new file below `staging`: fills the entry's file, seeds and seals.
+  std::function<Status(VersionEntry& entry, const ValidatedModel& model)> write;
+};
 
 class StoredVersion final : public StagedVersion {
  public:
-  StoredVersion(Files& files, const SegmentWork& work, VersionEntry entry)
-      : files_(files), work_(work),
-        entry_(std::make_shared<const VersionEntry>(std::move(entry))) {}
+  /// `entry` is new, its file below `staging`; or, with `replaced`, a copy of a committed one.
+  StoredVersion(StagingWork staging, VersionEntry entry,
+                std::shared_ptr<const VersionEntry> replaced)
+      : staging_(std::move(staging)),
+        entry_(std::make_shared<VersionEntry>(std::move(entry))),
+        replaced_(std::move(replaced)) {}
   ~StoredVersion() override {
     if (settled_) return;
-    const Status removed = files_.remove(staging_path(entry_->file));
-    static_cast<void>(removed.ok());  // swept at the next start
+    for (const FileId& file : new_files()) {
+      const Status removed = staging_.files.remove(staging_path(file));
+      static_cast<void>(removed.ok());  // swept at the next start
+    }
   }
 
   const VersionRecord& record() const noexcept override { return entry_->record; }
-  Result<OpenedModel> open() const override {
-    CLOISTER_ASSIGN(const auto file, files_.open_for_reading(staging_path(entry_->file)));
-    auto opened = open_file(work_, *file, *entry_);
+  Result<OpenedModel> open(const Opening& opening) const override {
+    auto opened = open_entry(staging_.work, entry(), opening, [this](const FileId& file) {
+      return open_version_file(staging_.files, file);
+    });
     if (!opened.ok()) return about(entry_->record.ref, opened.error());
     return opened;
   }
 
-  const std::shared_ptr<const VersionEntry>& entry() const noexcept { return entry_; }
-  /// The file's fate is the catalogue's from now on.
+  Status add(const OptimisedForm& form) override {
+    CLOISTER_CHECK(form_ == nullptr);
+    if (form.fits.empty() || form.fits.size() > kFitsMax) {
+      return Error{Code::invalid, "vault.form.fits"};
+    }
+    auto made = std::make_shared<OptimisedEntry>();
+    made->fits = form.fits;
+    made->sealed.record.ref = entry_->record.ref;
+    made->sealed.record.sha256 = entry_->record.sha256;
+    CLOISTER_TRY(staging_.write(made->sealed, form.model));
+    form_ = std::move(made);
+    entry_->optimised = form_;
+    entry_->record.stored_bytes =
+        layout_of(entry_->graph.bytes, entry_->weights.bytes).end +
+        layout_of(form_->sealed.graph.bytes, form_->sealed.weights.bytes).end;
+    return Done{};
+  }
+  void set_worth_packing(bool worth) override {
+    if (form_ != nullptr) form_->worth_packing = worth;
+  }
+
+  std::shared_ptr<const VersionEntry> entry() const noexcept { return entry_; }
+  /// The committed entry that this one takes the place of; null for a new version.
+  const std::shared_ptr<const VersionEntry>& replaced() const noexcept { return replaced_; }
+  /// The files that were written for it.
+  std::vector<FileId> new_files() const {
+    std::vector<FileId> files;
+    if (replaced_ == nullptr) files.push_back(entry_->file);
+    if (form_ != nullptr) files.push_back(form_->sealed.file);
+    return files;
+  }
+  /// The files' fate is the catalogue's from now on.
   void settle() noexcept { settled_ = true; }
 
  private:
-  Files& files_;
-  const SegmentWork& work_;
-  std::shared_ptr<const VersionEntry> entry_;
+  const StagingWork staging_;
+  std::shared_ptr<VersionEntry> entry_;
+  std::shared_ptr<const VersionEntry> replaced_;
+  std::shared_ptr<OptimisedEntry> form_;  // what `add` made; also in entry_
   bool settled_ = false;
 };
 
@@ -126,31 +205,37 @@ class SealedVault final : public Vault {
     CLOISTER_TRY(check_free(record.ref));
     VersionEntry entry;
     entry.record = std::move(record);
-    entry.build = settings_.build;
-    CLOISTER_TRY(entropy_->fill(entry.file));
-    CLOISTER_ASSIGN(entry.seeds, StoreKeys::fresh(*entropy_, 3 * kSeedBytes));
-    if (Status written = write_file(entry, model); !written.ok()) {
-      const Status removed = parts_.files.remove(staging_path(entry.file));
-      static_cast<void>(removed.ok());  // swept at the next start
-      return written.error();
-    }
-    return std::unique_ptr<StagedVersion>(
-        std::make_unique<StoredVersion>(parts_.files, work_, std::move(entry)));
+    CLOISTER_TRY(write_file(entry, model));
+    return staged(std::move(entry), nullptr);
+  }
+
+  Result<std::unique_ptr<StagedVersion>> restage(const VersionRef& ref) override {
+    CLOISTER_ASSIGN(auto entry, state()->find(ref));
+    if (entry == nullptr) return Error{Code::not_found, "vault.restage.ref"};
+    return staged(clone(*entry), entry);
   }
 
   Status commit(std::unique_ptr<StagedVersion> staged) override {
     auto* version = dynamic_cast<StoredVersion*>(staged.get());
     CLOISTER_CHECK(version != nullptr);
-    const FileId file = version->entry()->file;
+    const std::shared_ptr<const VersionEntry> replaced = version->replaced();
+    const std::vector<FileId> files = version->new_files();
     const MutexLock lock(write_mutex_);
-    CLOISTER_TRY(check_free(version->entry()->record.ref));
+    if (replaced == nullptr) {
+      CLOISTER_TRY(check_free(version->entry()->record.ref));
+    } else {
+      CLOISTER_TRY(check_current(*replaced));
+    }
     CatalogueChange change;
     change.added = version->entry();
     const Status changed = write(change, false);
-    // After a failure that leaves the disk unknown, the next start decides about the file.
+    // After a failure that leaves the disk unknown, the next start decides about the files.
     if (changed.ok() || store_.files->stuck()) version->settle();
     CLOISTER_TRY(changed);
-    move_to_versions(file);
+    for (const FileId& file : files) move_to_versions(file);
+    if (replaced != nullptr && replaced->optimised != nullptr) {
+      remove_version_files({replaced->optimised->sealed.file});
+    }
     return anchor_result_;
   }
 
@@ -179,19 +264,18 @@ class SealedVault final : public Vault {
     return !erased.ok() || erased.value();
   }
 
-  Result<OpenedModel> open_version(const VersionRef& ref) const override {
+  Result<OpenedModel> open_version(const VersionRef& ref,
+                                   const Opening& opening) const override {
     CLOISTER_ASSIGN(const auto entry, state()->find(ref));
     if (entry == nullptr) return Error{Code::not_found, "vault.open.ref"};
-    const auto file = open_version_file(parts_.files, entry->file);
-    if (!file.ok()) {
-      // Erased meanwhile: its file is gone because it should be.
-      CLOISTER_ASSIGN(const auto again, state()->find(ref));
-      if (again == nullptr) return Error{Code::not_found, "vault.open.ref"};
-      return about(ref, file.error());
-    }
-    auto opened = open_file(work_, *file.value(), *entry);
-    if (!opened.ok()) return about(ref, opened.error());
-    return opened;
+    auto opened = open_entry(work_, entry, opening, [this](const FileId& file) {
+      return open_version_file(parts_.files, file);
+    });
+    if (opened.ok()) return opened;
+    // Erased meanwhile: its file is gone because it should be.
+    CLOISTER_ASSIGN(const auto again, state()->find(ref));
+    if (again == nullptr) return Error{Code::not_found, "vault.open.ref"};
+    return about(ref, opened.error());
   }
 
   Result<Erasure> erase(const VersionRef& ref) override {
@@ -201,7 +285,7 @@ class SealedVault final : public Vault {
     CatalogueChange change;
     change.erased = ref;
     CLOISTER_TRY(write_under_new_secret(change));
-    remove_version_files(entry->file);
+    remove_version_files(files_of(*entry));
     CLOISTER_TRY(anchor_result_);
     return anchor() == AnchorKind::none ? Erasure::not_anchored : Erasure::bounded_by_anchor;
   }
@@ -256,7 +340,41 @@ class SealedVault final : public Vault {
     return Done{};
   }
 
+  /// Whether a version is as it was when it was staged again, but for another form.
+  Status check_current(const VersionEntry& staged) const {
+    CLOISTER_ASSIGN(const auto entry, state()->find(staged.record.ref));
+    if (entry == nullptr) return Error{Code::not_found, "vault.commit.ref"};
+    if (files_of(*entry) != files_of(staged)) {
+      return Error{Code::conflict, "vault.commit.form"};
+    }
+    return Done{};
+  }
+
+  std::unique_ptr<StagedVersion> staged(VersionEntry entry,
+                                        std::shared_ptr<const VersionEntry> replaced) {
+    StagingWork staging{parts_.files, work_,
+                        [this](VersionEntry& form, const ValidatedModel& model) {
+                          return write_file(form, model);
+                        }};
+    return std::make_unique<StoredVersion>(std::move(staging), std::move(entry),
+                                           std::move(replaced));
+  }
+
+  /// Seals `model` into a new file below `staging`, which is gone again after a failure. Of
+  /// `entry` the record is set.
   Status write_file(VersionEntry& entry, const ValidatedModel& model) {
+    entry.build = settings_.build;
+    CLOISTER_TRY(entropy_->fill(entry.file));
+    CLOISTER_ASSIGN(entry.seeds, StoreKeys::fresh(*entropy_, kVersionSeedBytes));
+    Status written = write_segments(entry, model);
+    if (!written.ok()) {
+      const Status removed = parts_.files.remove(staging_path(entry.file));
+      static_cast<void>(removed.ok());  // swept at the next start
+    }
+    return written;
+  }
+
+  Status write_segments(VersionEntry& entry, const ValidatedModel& model) {
     ByteVector graph = encode_bundle(model.bundle());
     const SegmentContent graph_content{graph.size(), {{0, graph}}};
     const SegmentContent weights{model.bundle().weights_bytes, model.weights()};
@@ -310,10 +428,11 @@ class SealedVault final : public Vault {
   }
 
   /// The keys are gone already; files that cannot be removed now are removed at a later start.
-  void remove_version_files(const FileId& id) REQUIRES(write_mutex_) {
-    if (!remove_erased(parts_.files, id).ok()) return;
+  void remove_version_files(const std::vector<FileId>& files) REQUIRES(write_mutex_) {
     auto next = std::make_shared<Catalogue>(*state());
-    next->forget_removal(id);
+    for (const FileId& file : files) {
+      if (remove_erased(parts_.files, file).ok()) next->forget_removal(file);
+    }
     const MutexLock lock(state_mutex_);
     state_ = std::move(next);
   }

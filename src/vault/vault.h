@@ -15,6 +15,7 @@
 #include "crypto/aead.h"
 #include "crypto/sha256.h"
 #include "model/validated_model.h"
+#include "model/weights_arrival.h"
 #include "secret/private_memory.h"
 #include "secret/secret_bytes.h"
 #include "vault/anchor.h"
@@ -39,18 +40,45 @@ struct VersionRecord {
   ModelCost cost;
 };
 
-/// A version opened for running: verified in full before this is returned.
+/// A version's model as an optimiser made it for one runtime and one processor. It can be made
+/// anew at any time, from the version itself.
+struct OptimisedForm {
+  const ValidatedModel& model;  ///< from GraphAdmission::admit_optimised
+  std::string fits;             ///< Engine::optimises_for; 1 to kFitsMax bytes
+};
+inline constexpr std::size_t kFitsMax = 256;
+
+/// Threads that read and verify the weights of an opened version. Ends them when destroyed.
+class WeightsFilling {
+ public:
+  virtual ~WeightsFilling() = default;
+  /// How far they have come. Fails in the end as `Vault::open_version` would have.
+  virtual WeightsArrival& arrival() noexcept = 0;
+};
+
+/// A version opened for running: verified in full before this is returned, but for weights that
+/// still arrive.
 struct OpenedModel {
   GraphBundle bundle;
   PrivateMemory weights;
+  bool optimised = false;     ///< whether it is the form that an optimiser made
+  bool worth_packing = true;  ///< whether runs were faster with weights in the runtime's own layout
+  std::unique_ptr<WeightsFilling> filling;  ///< null where all weights are there; goes first
+};
+
+/// What is to be opened of a version, and how.
+struct Opening {
+  std::string fits;    ///< the optimised form for it, where there is one: Engine::optimises_for
+  bool early = false;  ///< return while weights still arrive
 };
 
 struct VaultSettings {
   unsigned threads = 2;  ///< for sealing and opening; 1 to 64
   IntegrityMode integrity = IntegrityMode::tags;
   AeadChoice aead = AeadChoice::fastest;
-  /// Whether opened weights lie in memory that a worker process can be given without a copy.
-  bool shareable_weights = false;
+  /// Where opened weights lie, in files that a worker process can be given without a copy; null for
+  /// memory that only this process has. It must outlive the vault and what was opened.
+  ShareableMemoryPool* shareable_weights = nullptr;
   Sha256Digest build{};           ///< of the program that seals: bound into every new segment's key
   /// Of the upgrade policy, zeros for none. A store keeps the one that it was made with, and opens
   /// under no other (`invalid`).
@@ -64,7 +92,12 @@ class StagedVersion {
   virtual ~StagedVersion() = default;
   virtual const VersionRecord& record() const noexcept = 0;
   /// Reads it back as `Vault::open_version` does, for the trial load before the commit.
-  virtual Result<OpenedModel> open() const = 0;
+  virtual Result<OpenedModel> open(const Opening& opening = {}) const = 0;
+  /// Seals `form` into a file of its own; what it takes counts in the record's `stored_bytes`.
+  /// At most once. Fails: `io`, `too_large`.
+  virtual Status add(const OptimisedForm& form) = 0;
+  /// What trial runs of the added form showed; it is committed with it.
+  virtual void set_worth_packing(bool worth) = 0;
 };
 
 /// The encrypted store: one sealed file per version and one sealed catalogue, which also keeps a
@@ -88,8 +121,13 @@ class Vault {
   virtual std::optional<VersionRecord> newest(const ModelId& model) const = 0;
   /// Whether the number was erased before and so can never be used again.
   virtual bool is_erased(const VersionRef& ref) const = 0;
+  /// The optimised form where there is one that fits and its file is whole, else the canonical.
   /// Fails: `not_found`; `corrupt` (the Detail names the version); `io`.
-  virtual Result<OpenedModel> open_version(const VersionRef& ref) const = 0;
+  virtual Result<OpenedModel> open_version(const VersionRef& ref,
+                                           const Opening& opening = {}) const = 0;
+  /// A committed version once more, to give it another optimised form: `commit` replaces the old
+  /// one, and fails with `not_found` where the version was erased meanwhile. Fails: `not_found`.
+  virtual Result<std::unique_ptr<StagedVersion>> restage(const VersionRef& ref) = 0;
   /// Destroys the keys, then the file; the number stays used up. Fails: `not_found`, `io`.
   virtual Result<Erasure> erase(const VersionRef& ref) = 0;
 

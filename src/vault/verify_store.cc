@@ -10,7 +10,9 @@ namespace {
 
 Status verify(Files& files, const SegmentWork& work, const VersionEntry& entry) {
   CLOISTER_ASSIGN(const auto file, open_version_file(files, entry.file));
-  return verify_version(work, *file, entry);
+  CLOISTER_TRY(verify_version(work, *file, entry));
+  if (entry.optimised == nullptr) return Done{};
+  return verify(files, work, entry.optimised->sealed);
 }
 
 Status list_unknown(Files& files, const Catalogue& catalogue, std::vector<std::string>& unknown) {
@@ -42,7 +44,7 @@ Result<StoreReport> verify_store(VaultParts parts, const SecretBytes& root_secre
                                  const VaultSettings& settings) {
   CLOISTER_ASSIGN(const OpenedStore store,
                   open_store(parts, parts.entropy, root_secret, settings, false));
-  const SegmentWork work{*store.keys, settings.threads, IntegrityMode::full, false,
+  const SegmentWork work{*store.keys, settings.threads, IntegrityMode::full, nullptr,
                          settings.aead};
   StoreReport report;
   report.epoch = store.files->epoch();

@@ -1,6 +1,7 @@
 #include "sandbox/linux/confine.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -103,6 +104,22 @@ bool restrict_files() noexcept {
     if (!allow_reading(ruleset.number(), folder)) return false;
   }
   return ::syscall(SYS_landlock_restrict_self, ruleset.number(), 0) == 0;
+}
+
+void touch_code() noexcept {
+  const auto touch = [](dl_phdr_info* library, std::size_t, void* page) {
+    const std::uintptr_t mask = *static_cast<const std::uintptr_t*>(page) - 1;
+    for (int i = 0; i < library->dlpi_phnum; ++i) {
+      const auto& part = library->dlpi_phdr[i];
+      if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
+      const std::uintptr_t start = (library->dlpi_addr + part.p_vaddr) & ~mask;
+      const std::uintptr_t end = library->dlpi_addr + part.p_vaddr + part.p_memsz;
+      ::madvise(reinterpret_cast<void*>(start), end - start, MADV_POPULATE_READ);
+    }
+    return 0;
+  };
+  auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  ::dl_iterate_phdr(touch, &page);
 }
 
 Status lock_down(Duty duty, std::uint64_t memory_max, std::uint64_t file_max) {

@@ -11,6 +11,10 @@ namespace cloister {
 /// Landlock.
 bool restrict_files() noexcept;
 
+/// Worker: maps every page of code that is in the process, which the first model would otherwise
+/// wait for, page after page.
+void touch_code() noexcept;
+
 /// What a locked worker is for.
 enum class Duty {
   run,

@@ -47,8 +47,8 @@ class NoMemory final : public Lane::OutputMemory {
 
 }  // namespace
 
-Status LiveWorker::load(const ModelFiles& files) {
-  CLOISTER_TRY(start(files));
+Status LiveWorker::load(const ModelFiles& files, bool prepack) {
+  CLOISTER_TRY(start(files, prepack));
   const Signature none;
   const Lane first(lanes_[0].memory.bytes(), none);
   const RunControl limit(clock_.steady() + settings_.load_time_max);
@@ -64,14 +64,15 @@ Status LiveWorker::load(const ModelFiles& files) {
   return Error{Code::internal, "sandbox.load", reply.error().detail};
 }
 
-Status LiveWorker::start(const ModelFiles& files) {
+Status LiveWorker::start(const ModelFiles& files, bool prepack) {
   StartMessage start;
   const unsigned lanes = files.optimised < 0 ? settings_.lanes : 1;
   start.lanes = lanes;
   start.optimise = files.optimised < 0 ? 0 : 1;
   start.file_max = files.optimised_max;
   start.optimised = files.form == GraphForm::optimised ? 1 : 0;
-  start.prepack = files.prepack ? 1 : 0;
+  start.prepack = prepack ? 1 : 0;
+  start.arriving = files.arrival != nullptr && files.weights_bytes > 0 ? 1 : 0;
   start.bundle_bytes = files.bundle_bytes;
   start.weights_bytes = files.weights_bytes;
   start.lane_bytes = settings_.lane_bytes;

@@ -19,7 +19,7 @@ struct ModelFiles {
   int weights = -1;        ///< -1: none
   std::uint64_t weights_bytes = 0;
   GraphForm form = GraphForm::canonical;
-  bool prepack = true;
+  WeightsArrival* arrival = nullptr;  ///< null: all weights are there
   int optimised = -1;               ///< an empty memory file to optimise into, else -1
   std::uint64_t optimised_max = 0;  ///< bytes that it may have
 };
@@ -35,7 +35,7 @@ class LiveWorker {
   /// Hands the model over and waits until it is loaded. Once, before any run.
   /// Fails: `internal` (the runtime refuses the model, or the worker died: `broken` tells);
   /// `unavailable` (it took too long); `io`.
-  Status load(const ModelFiles& files);
+  Status load(const ModelFiles& files, bool prepack);
 
   /// Runs on lane `index`. Where the worker broke, `broken` says so afterwards.
   Result<std::unique_ptr<RunOutputs>> run(std::size_t index,
@@ -56,7 +56,7 @@ class LiveWorker {
     Mapping memory;
     std::uint32_t turn = 0;
   };
-  Status start(const ModelFiles& files);
+  Status start(const ModelFiles& files, bool prepack);
   Status await_reply(const Lane& lane, std::uint32_t turn, const RunControl& control,
                      std::chrono::milliseconds grace);
   Error fault(Error error);

@@ -61,18 +61,21 @@ Descriptor::~Descriptor() {
   if (number_ >= 0) ::close(number_);
 }
 
-Result<Mapping> Mapping::map(int file, std::uint64_t size, Access access) {
+Result<Mapping> Mapping::map(int file, std::uint64_t size, Access access, std::uint64_t offset) {
   struct stat entry {};
-  if (size == 0 || size > kFileBytesMax || ::fstat(file, &entry) != 0 ||
-      static_cast<std::uint64_t>(entry.st_size) < size) {
+  if (size == 0 || size > kFileBytesMax || offset > kFileBytesMax || ::fstat(file, &entry) != 0 ||
+      static_cast<std::uint64_t>(entry.st_size) < offset + size) {
     return Error{Code::corrupt, "sandbox.map_size"};
   }
   const int seals = ::fcntl(file, F_GET_SEALS);
   if (seals < 0 || (seals & kSizeSeals) != kSizeSeals) {
     return Error{Code::corrupt, "sandbox.map_seals"};
   }
-  const int protection = access == Access::read ? PROT_READ : PROT_READ | PROT_WRITE;
-  void* const start = ::mmap(nullptr, size, protection, MAP_SHARED, file, 0);
+  int protection = PROT_NONE;
+  if (access == Access::read) protection = PROT_READ;
+  if (access == Access::read_write) protection = PROT_READ | PROT_WRITE;
+  void* const start =
+      ::mmap(nullptr, size, protection, MAP_SHARED, file, static_cast<off_t>(offset));
   if (start == MAP_FAILED) return Error{Code::io, "sandbox.map"};
   ::madvise(start, size, MADV_DONTDUMP);
   return Mapping(static_cast<std::byte*>(start), size);

@@ -13,11 +13,13 @@ namespace cloister {
 /// Memory that may be shared with another process, mapped here; unmapped in the destructor.
 class Mapping {
  public:
-  enum class Access { read, read_write };
+  /// `none`: addresses alone, until somebody permits more.
+  enum class Access { none, read, read_write };
   Mapping() = default;
-  /// The first `size` bytes of `file`. Fails: `corrupt` (the file is shorter, or its size is not
-  /// sealed, so that whoever shares it could take pages away), `io`.
-  static Result<Mapping> map(int file, std::uint64_t size, Access access);
+  /// `size` bytes of `file` from `offset`, which is a whole page's. Fails: `corrupt` (the file is
+  /// shorter, or its size is not sealed, so that whoever shares it could take pages away), `io`.
+  static Result<Mapping> map(int file, std::uint64_t size, Access access,
+                             std::uint64_t offset = 0);
   Mapping(Mapping&& other) noexcept;
   Mapping& operator=(Mapping&& other) noexcept;
   Mapping(const Mapping&) = delete;

@@ -6,6 +6,7 @@
 #include "sandbox/linux/live_worker.h"
 #include "sandbox/linux/memory_file.h"
 #include "sandbox/linux/preparer.h"
+#include "sandbox/linux/processor.h"
 #include "sandbox/linux/spare_workers.h"
 #include "sandbox/linux/worker_set.h"
 
@@ -37,15 +38,29 @@ class SandboxModel final : public LoadedModel {
         files_(std::move(files)),
         signature_(model.bundle->signature),
         version_(model.version),
-        workers_(shared.settings, shared.clock, [this] { return new_worker(); },
+        prepack_(model.prepack),
+        workers_(shared.settings, shared.clock, [this] { return new_worker(prepack_); },
                  [this] { count_death(); }) {}
-  ~SandboxModel() override { shared_.preparer.forget(workers_); }
+  ~SandboxModel() override {
+    shared_.preparer.forget(workers_);
+    refill();
+  }
 
   /// Starts the first worker, at load, where a refusal of the runtime's is the answer.
   Status start() {
-    CLOISTER_ASSIGN(auto worker, new_worker());
+    CLOISTER_ASSIGN(auto worker, new_worker(prepack_));
     workers_.add(std::move(worker));
     workers_.measure();
+    return Done{};
+  }
+
+  Status pack() override {
+    if (prepack_.load()) return Done{};
+    CLOISTER_ASSIGN(auto worker, new_worker(true));
+    prepack_ = true;
+    workers_.replace(std::move(worker));
+    workers_.measure();
+    refill();
     return Done{};
   }
 
@@ -55,24 +70,43 @@ class SandboxModel final : public LoadedModel {
     CLOISTER_ASSIGN(const WorkerSet::Use use, workers_.take(control));
     auto result = use.worker->run(use.lane, inputs, outputs, control, shared_.memory);
     if (workers_.give_back(use)) shared_.preparer.want(workers_);
+    refill();
+    CLOISTER_TRY(all_arrived());
     return result;
   }
 
   std::uint64_t overhead_bytes() const noexcept override { return workers_.overhead_bytes(); }
-  void measure() override { workers_.measure(); }
+  void measure() override {
+    workers_.measure();
+    refill();
+  }
   void end() override { workers_.end(); }
   std::uint64_t deaths() const noexcept override {
     return deaths_.load(std::memory_order_relaxed);
   }
 
  private:
-  Result<std::shared_ptr<LiveWorker>> new_worker() {
+  /// No answer leaves before every weight was verified.
+  Status all_arrived() {
+    if (arrived_.load(std::memory_order_acquire)) return Done{};
+    CLOISTER_TRY(files_.arrival->wait());
+    arrived_.store(true, std::memory_order_release);
+    return Done{};
+  }
+
+  /// Has another spare worker started for the one that was taken. Not before the first answer,
+  /// which would wait for the processor that a start takes.
+  void refill() {
+    if (spare_taken_.exchange(false)) shared_.spares.refill();
+  }
+
+  Result<std::shared_ptr<LiveWorker>> new_worker(bool prepack) {
     CLOISTER_TRY(shared_.failures.may_start(version_));
     CLOISTER_ASSIGN(WorkerProcess process, shared_.spares.take());
+    spare_taken_ = true;
     auto worker = std::make_shared<LiveWorker>(std::move(process), signature_, shared_.settings,
                                                shared_.clock);
-    Status loaded = worker->load(files_);
-    shared_.spares.refill();
+    Status loaded = worker->load(files_, prepack);
     if (loaded.ok()) return worker;
     if (worker->broken()) count_death();
     return loaded.error();
@@ -87,6 +121,9 @@ class SandboxModel final : public LoadedModel {
   const ModelFiles files_;
   const Signature& signature_;
   const std::optional<VersionRef> version_;
+  std::atomic<bool> prepack_;
+  std::atomic<bool> arrived_{files_.arrival == nullptr};
+  std::atomic<bool> spare_taken_{false};
   std::atomic<std::uint64_t> deaths_{0};
   WorkerSet workers_;
 };
@@ -105,7 +142,7 @@ Result<ModelFiles> files_of(const EngineModel& model) {
     files.weights = files.own_weights.number();
   }
   files.form = model.form;
-  files.prepack = model.prepack;
+  files.arrival = model.arrival;
   return files;
 }
 
@@ -131,6 +168,13 @@ class LinuxSandboxEngine final : public SandboxEngine {
            memory_of(program.program) + memory_of(program.library);
   }
 
+  bool waits_for_weights() const noexcept override { return true; }
+
+  std::string optimises_for() const override {
+    const std::string& runtime = shared_.settings.runtime;
+    return runtime.empty() ? "" : runtime + " form 1 cpu " + processor_features();
+  }
+
   Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {
     CLOISTER_ASSIGN(ModelFiles files, files_of(model));
     auto loaded = std::make_unique<SandboxModel>(shared_, std::move(files), model);
@@ -142,13 +186,15 @@ class LinuxSandboxEngine final : public SandboxEngine {
     CLOISTER_ASSIGN(ModelFiles files, files_of(model));
     CLOISTER_ASSIGN(const Descriptor output, make_growing_file());
     files.optimised = output.number();
-    files.optimised_max =
-        2 * (files.bundle_bytes + files.weights_bytes) + kOptimisedSlack;
+    files.optimised_max = 2 * (files.bundle_bytes + files.weights_bytes) + kOptimisedSlack;
     {
       CLOISTER_ASSIGN(WorkerProcess process, shared_.spares.take());
       LiveWorker worker(std::move(process), model.bundle->signature, shared_.settings,
                         shared_.clock);
-      CLOISTER_TRY(worker.load(files));
+      // Packed weights would only cost memory here.
+      const Status written = worker.load(files, false);
+      shared_.spares.refill();
+      CLOISTER_TRY(written);
     }  // the worker is gone before what it wrote is looked at
     return read_growing_file(output.number(), files.optimised_max);
   }

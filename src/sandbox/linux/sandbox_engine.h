@@ -25,6 +25,7 @@ struct SandboxSettings {
   /// checked (seal_file). They must stay open as long as the engine lives.
   WorkerProgram program;
   Confinement demanded;        ///< a host that permits less stops the start
+  std::string runtime;         ///< names the runtime's library in Engine::optimises_for
   unsigned lanes = 2;          ///< requests that one model runs at a time; 1 to kLanesMax
   WorkerScope scope = WorkerScope::principal;
   /// Workers of one model where callers do not share them, the one kept ready for the next caller
@@ -51,10 +52,6 @@ class SandboxEngine : public Engine {
  public:
   /// What held the first worker back; every later one too, or it is not used.
   virtual const Confinement& in_force() const noexcept = 0;
-  /// Has a throw-away worker optimise `model`, a canonical one, for this machine's processor: an
-  /// ONNX file that hostile code may have written, at most twice the model's size and 16 MiB.
-  /// Fails as `load` does; `too_large`.
-  virtual Result<PrivateMemory> optimise(const EngineModel& model) = 0;
 };
 
 /// Starts the first worker. Fails: `unavailable` (no worker can be started, or the host permits

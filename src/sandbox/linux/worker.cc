@@ -9,6 +9,7 @@
 #include "sandbox/linux/memory_file.h"
 #include "sandbox/linux/socket.h"
 #include "sandbox/linux/wait_word.h"
+#include "sandbox/linux/weights_gate.h"
 #include "sandbox/linux/worker_process.h"
 
 namespace cloister {
@@ -31,9 +32,25 @@ struct Received {
   StartMessage start;
   Mapping bundle;
   Mapping weights;
+  Mapping arrival;  ///< the page that counts what is there of the weights
   std::vector<Mapping> lanes;
   Descriptor optimised;  ///< where the optimised graph goes, if that is the duty
 };
+
+Status map_weights(int file, Received& received) {
+  const std::uint64_t size = received.start.weights_bytes;
+  const bool arriving = received.start.arriving == 1;
+  CLOISTER_ASSIGN(received.weights,
+                  Mapping::map(file, size, arriving ? Mapping::Access::none
+                                                    : Mapping::Access::read));
+  if (!arriving) return Done{};
+  CLOISTER_ASSIGN(received.arrival,
+                  Mapping::map(file, sizeof(std::atomic<std::uint32_t>), Mapping::Access::read,
+                               PrivateMemory::tail_offset(size)));
+  const auto* const arrived = reinterpret_cast<const std::atomic<std::uint32_t>*>(
+      received.arrival.bytes().data());
+  return wait_for_weights_on_touch(received.weights.bytes(), *arrived);
+}
 
 Result<Received> receive_model() {
   Received received;
@@ -44,15 +61,14 @@ Result<Received> receive_model() {
   const std::size_t fixed = start.weights_bytes > 0 ? 2 : 1;
   if (start.magic != kChannelMagic || start.version != kChannelVersion || start.lanes == 0 ||
       start.lanes > kLanesMax || files.size() != fixed + start.lanes + start.optimise ||
-      start.optimise > 1 ||
+      start.optimise > 1 || start.arriving > 1 ||
       start.lane_bytes <= kLaneDataOffset || start.lane_bytes > kLaneBytesMax) {
     return Error{Code::corrupt, "worker.start"};
   }
   CLOISTER_ASSIGN(received.bundle, Mapping::map(files[0].number(), start.bundle_bytes,
                                                 Mapping::Access::read));
   if (start.weights_bytes > 0) {
-    CLOISTER_ASSIGN(received.weights, Mapping::map(files[1].number(), start.weights_bytes,
-                                                   Mapping::Access::read));
+    CLOISTER_TRY(map_weights(files[1].number(), received));
   }
   if (start.optimise == 1) {
     received.optimised = std::move(files.back());
@@ -119,6 +135,7 @@ Status run_worker(const MakeEngine& make_engine) {
   ReadyMessage ready;
   ready.landlock = restrict_files() ? 1 : 0;
   CLOISTER_ASSIGN(const auto engine, make_engine());
+  touch_code();
   CLOISTER_TRY(send_message(kWorkerSocket, std::as_bytes(std::span(&ready, 1))));
   CLOISTER_ASSIGN(const Received received, receive_model());
 

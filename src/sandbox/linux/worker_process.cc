@@ -179,7 +179,10 @@ Result<WorkerProcess> WorkerProcess::start(const WorkerProgram& program,
   std::vector<char*> arguments;
   for (std::string& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);
-  std::array<char*, 1> environment{nullptr};
+  // The runtime's memory in huge pages where the host grants them: touching it costs the first run
+  // of a model as much as computing does.
+  std::string huge_pages = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
+  std::array<char*, 2> environment{huge_pages.data(), nullptr};
   const ChildPlan plan{ends.second.number(), program.library, program.program, nowhere.number(),
                        0, arguments.data(), environment.data()};
 

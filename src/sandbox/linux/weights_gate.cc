@@ -1,0 +1,71 @@
+#include "sandbox/linux/weights_gate.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+
+#include "model/weights_arrival.h"
+#include "sandbox/linux/wait_word.h"
+
+namespace cloister {
+namespace {
+
+// A step takes a few hundred microseconds to arrive. The server does not wake whoever waits for it:
+// it may be that nobody does.
+constexpr std::chrono::microseconds kLookEvery{50};
+constexpr greg_t kWriteFault = 2;  // in a page fault's error code
+constexpr int kEndedByFault = 139;
+
+/// What the handler knows: a signal handler has no other way to be told.
+struct Gate {
+  std::byte* start = nullptr;
+  std::size_t size = 0;
+  const std::atomic<std::uint32_t>* arrived = nullptr;
+};
+Gate gate;
+
+void on_fault(int, siginfo_t* fault, void* context) {
+  const int saved = errno;
+  const auto* const touched = static_cast<const std::byte*>(fault->si_addr);
+  const auto* const machine = static_cast<const ucontext_t*>(context);
+  const bool inside = touched >= gate.start && touched < gate.start + gate.size;
+  if (!inside || (machine->uc_mcontext.gregs[REG_ERR] & kWriteFault) != 0) ::_exit(kEndedByFault);
+  const std::size_t step = static_cast<std::size_t>(touched - gate.start) / kArrivalStep;
+  std::uint32_t there = gate.arrived->load(std::memory_order_acquire);
+  while (there <= step) {
+    wait_on_word(*gate.arrived, there, kLookEvery);
+    there = gate.arrived->load(std::memory_order_acquire);
+  }
+  if (there == kArrivalFailed) ::_exit(kEndedByFault);
+  const std::size_t readable = std::min(gate.size, there * kArrivalStep);
+  if (::mprotect(gate.start, readable, PROT_READ) != 0) ::_exit(kEndedByFault);
+  // What was touched is about to be read: one call maps its pages, not one fault for each few.
+  const std::size_t from = step * kArrivalStep;
+  ::madvise(gate.start + from, std::min(kArrivalStep, readable - from), MADV_POPULATE_READ);
+  errno = saved;
+}
+
+}  // namespace
+
+Status wait_for_weights_on_touch(MutableBytes weights,
+                                 const std::atomic<std::uint32_t>& arrived) {
+  gate = {weights.data(), weights.size(), &arrived};
+  struct sigaction action {};
+  action.sa_sigaction = on_fault;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER;
+  // The server starts its workers with every signal blocked.
+  sigset_t faults;
+  ::sigemptyset(&faults);
+  ::sigaddset(&faults, SIGSEGV);
+  if (::sigaction(SIGSEGV, &action, nullptr) != 0 ||
+      ::pthread_sigmask(SIG_UNBLOCK, &faults, nullptr) != 0) {
+    return Error{Code::io, "worker.gate"};
+  }
+  return Done{};
+}
+
+}  // namespace cloister

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace cloister {
+
+/// Worker, before it locks itself down: whoever touches a page of `weights`, which are mapped
+/// without any right, waits until `arrived` (WeightsArrival's word) says that it is there; then the
+/// touched step can be read for good. Once in a process's life. A touch of anything else that may
+/// not be touched, and a failed arrival, end the process. Both must outlive the process.
+/// Fails: `io`.
+Status wait_for_weights_on_touch(MutableBytes weights,
+                                 const std::atomic<std::uint32_t>& arrived);
+
+}  // namespace cloister

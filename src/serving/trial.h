@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "graph/admission.h"
+#include "observe/events.h"
+#include "vault/vault.h"
+
+namespace cloister {
+
+/// Whom a trial needs. All must outlive it.
+struct TrialParts {
+  Engine& engine;
+  const GraphAdmission& admission;
+  const Clock& clock;
+  EventSink& events;
+};
+
+struct TrialSettings {
+  /// Whether a model is also run on zeros. Only where a run that hangs or dies costs a worker: in
+  /// the server's own process nothing could end it.
+  bool run = false;
+  std::chrono::seconds time_max{300};  ///< of each run
+};
+
+/// Has the engine optimise `staged`'s canonical model and adds what came back, read as hostile, to
+/// it. Whether that came about: an engine that does not optimise, a model that it cannot write
+/// (past 2 GiB) or a result that is refused leave the canonical model, which always serves.
+/// Fails: `corrupt` and `io` from the vault.
+Result<bool> add_optimised_form(const TrialParts& parts, StagedVersion& staged);
+
+/// Loads what a server would load of `staged`, runs it once on zeros if `settings` say so, and
+/// finds out whether weights in the runtime's own layout make an optimised form faster. Why it is
+/// refused (a run that did not end, or ended its process), or nothing.
+/// Fails: `refused` where the runtime refuses it; the vault's and the engine's errors.
+Result<std::vector<Finding>> try_out(const TrialParts& parts, const TrialSettings& settings,
+                                     StagedVersion& staged);
+
+/// Zeros for every input of `signature`; open extents become 1. The memory is in `storage`.
+Result<std::vector<NamedTensorView>> zero_inputs(const Signature& signature,
+                                                 std::vector<PrivateMemory>& storage);
+
+}  // namespace cloister
