@@ -47,7 +47,8 @@ class Fleet:
 
     def start(self):
         token = getattr(self, "token", None)
-        self.server = Server(PROGRAMS, self.folder)
+        # Without optimised forms, which a server with a damaged version would still serve from.
+        self.server = Server(PROGRAMS, self.folder, ("--isolation", "inline"))
         self.token = token or self.server.token
         self.http = self.server.session(self.token)
 
@@ -227,7 +228,7 @@ def at_the_start(fleet, other, count, chance):
     for _ in range(count):
         way, undo = harm_core(fleet, other, chance)
         try:
-            Server(PROGRAMS, fleet.folder).stop()
+            Server(PROGRAMS, fleet.folder, ("--isolation", "inline")).stop()
             wrong.append(f"{way}: started")
         except RuntimeError as refusal:
             if not any(word in str(refusal) for word in CLEAR):

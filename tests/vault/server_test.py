@@ -93,9 +93,15 @@ class ServerStore(unittest.TestCase):
     def compare(self, opened, version, data):
         self.assertEqual(version.sha256, hashlib.sha256(data).digest())
         self.assertEqual(version.upload_bytes, len(data))
-        path = self.folder / "dev" / "vault" / "versions" / version.file.hex()
-        self.assertEqual(version.stored_bytes, path.stat().st_size)
-        self.assertEqual(version.build, self.software())
+        form = version.form()
+        self.assertIsNotNone(form, "made at upload")
+        folder = self.folder / "dev" / "vault" / "versions"
+        self.assertEqual(version.stored_bytes, sum(
+            (folder / each.file.hex()).stat().st_size for each in (version, form[2])))
+        for each in (version, form[2]):
+            self.assertEqual(each.build, self.software())
+        optimised, _ = opened.read_version(form[2])
+        self.assertTrue(optimised.startswith(b"CLGB"))
         segment, weights = opened.read_version(version)
         places, graph = read_bundle(segment)
         uploaded = onnx.load_from_string(data).graph

@@ -67,7 +67,7 @@ class Version:
     stored_bytes: int
     uploaded_at: int
     seeds: bytes
-    rest: bytes = b""  # cost and signature, as they stand
+    rest: bytes = b""  # cost, signature and form, as they stand
 
     @classmethod
     def decode(cls, said, seeds):
@@ -76,6 +76,20 @@ class Version:
         fields = struct.unpack_from("<Q16s32s32sQ32sQ32s32sQQQ", said, at)
         end = at + struct.calcsize("<Q16s32s32sQ32sQ32s32sQQQ")
         return cls(owner, model, *fields, seeds=seeds, rest=said[end:])
+
+    def form(self):
+        """(what it fits, worth packing, the form as a version of its own), or nothing."""
+        at = 5 * 8 + 1
+        for _ in range(3):
+            at = skip_tensors(self.rest, at)
+        if at == len(self.rest):
+            return None
+        fits, at = read_text(self.rest, at)
+        fields = struct.unpack_from("<16s32s32sQ32sQ32s", self.rest, at + 1)
+        assert at + 1 + struct.calcsize("<16s32s32sQ32sQ32s") == len(self.rest)
+        sealed = Version(self.owner, self.model, self.number, *fields, sha256=self.sha256,
+                         upload_bytes=0, stored_bytes=0, uploaded_at=0, seeds=self.seeds[96:])
+        return fits, self.rest[at], sealed
 
     def encode(self):
         return text(self.owner) + text(self.model) + struct.pack(
@@ -95,6 +109,19 @@ class Version:
 def read_text(data, at):
     size, = struct.unpack_from("<H", data, at)
     return data[at + 2:at + 2 + size].decode(), at + 2 + size
+
+
+def skip_tensors(data, at):
+    """Behind a list of tensors: inputs or outputs."""
+    count, = struct.unpack_from("<H", data, at)
+    at += 2
+    for _ in range(count):
+        _, at = read_text(data, at)
+        rank = data[at + 2]
+        at += 3
+        for _ in range(rank):
+            _, at = read_text(data, at + 9)
+    return at
 
 
 def chunk_cipher(segment_key, index, last, leaf):

@@ -31,9 +31,6 @@ class WorkerSet {
   /// The same, in place of all others: they end with the runs that they have.
   void replace(std::shared_ptr<LiveWorker> worker) EXCLUDES(mutex_);
 
-  /// The same instead of all others: they end with the runs that are under way on them.
-  void replace(std::shared_ptr<LiveWorker> worker) EXCLUDES(mutex_);
-
   /// One lane of one worker, for one run.
   struct Use {
     std::shared_ptr<LiveWorker> worker;
