@@ -87,6 +87,24 @@ TEST(VerifyCertificate, RefusesOneThatCarriesNoEvidence) {
             "certificate");
 }
 
+TEST(VerifyCertificate, ReadsTheOlderGramineExtensionOnlyWherePermittedAndForItsOwnKey) {
+  Server server;
+  ByteVector quote(2000);
+  quote[0] = std::byte{3};
+  CertificateContent content{"a", "a", {std::byte{1}}, server.clock.utc(),
+                             server.clock.utc() + std::chrono::hours(1), server.key.spki(),
+                             {{Oid("0.6.9.42.840.113741.1337.6"), false, quote}}};
+  const ByteVector der = build_certificate(content, server.key).value();
+  EXPECT_EQ(rule_of(verify_certificate(der, {}, Policy(), server.clock.utc())), "certificate");
+  Policy policy;
+  policy.allow_legacy_gramine = true;
+  const Verdict verdict = verify_certificate(der, {}, policy, server.clock.utc());
+  EXPECT_EQ(rule_of(verdict), "unsupported");
+  EXPECT_TRUE(std::ranges::any_of(verdict.refusals, [](const Refusal& refusal) {
+    return refusal.rule == Rule::pubkey_hash;
+  }));
+}
+
 TEST(VerifyCertificate, RefusesOutsideOfItsValidity) {
   Server server;
   const ByteVector der = server.certificate();
