@@ -1,5 +1,6 @@
 """Models that only run time can reveal: what they do to whoever asks them, and to nobody else."""
 
+import io
 import json
 import pathlib
 import tempfile
@@ -105,13 +106,20 @@ class HostileRuns(unittest.TestCase):
     def test_harm_nobody_but_who_asks_them(self):
         self.assertEqual(self.put("digits", demo_model("digits")).status_code, 201)
         image = np.random.default_rng(1).random((1, 1, 8, 8)).astype(np.float32)
-        right = self.infer(self.http, "digits", image).content
+        right = np.load(io.BytesIO(self.infer(self.http, "digits", image).content))
+
+        def judged(answer):
+            # Packed behind the first answers, a model's last bits may change.
+            if answer.status_code != 200:
+                return answer.status_code, answer.text[:200]
+            got = np.load(io.BytesIO(answer.content))
+            return "right" if np.allclose(got, right, rtol=1e-5, atol=1e-6) else "wrong"
         stopping, answers = threading.Event(), []
 
         def steady():
             with self.server.session(self.token) as http:
                 while not stopping.is_set():
-                    answers.append(self.infer(http, "digits", image).content == right)
+                    answers.append(judged(self.infer(http, "digits", image)))
         thread = threading.Thread(target=steady)
         thread.start()
         try:
@@ -122,7 +130,7 @@ class HostileRuns(unittest.TestCase):
             stopping.set()
             thread.join()
         self.assertGreater(len(answers), 10)
-        self.assertTrue(all(answers), "an honest model's caller noticed")
+        self.assertEqual(set(answers), {"right"}, "an honest model's caller noticed")
 
     def misbehave(self, name, data, attack):
         stored = self.put(name, data)

@@ -47,7 +47,8 @@ class StoreCase(unittest.TestCase):
 
     def store_models(self, *names):
         """Uploads each demonstration model as version 1; returns token and file of each."""
-        server = self.start()
+        # Without optimised forms, each version is one file.
+        server = self.start(arguments=("--isolation", "inline"))
         files = {}
         with server.session() as http:
             for name in names:
