@@ -21,6 +21,7 @@ Residency::Rooms::Held::~Held() {
   opened = OpenedModel{};
   const MutexLock lock(owner.mutex_);
   owner.counted_bytes_ -= bytes;
+  if (leaving) owner.leaving_bytes_ -= bytes;
   owner.work_.notify_all();
 }
 
@@ -159,6 +160,7 @@ void Residency::Rooms::recount(Held& held) {
   const std::uint64_t bytes = held.opened.weights.size() + held.opened.bundle.graph.size() +
                               held.model->overhead_bytes();
   counted_bytes_ = counted_bytes_ - held.bytes + bytes;
+  if (held.leaving) leaving_bytes_ = leaving_bytes_ - held.bytes + bytes;
   held.bytes = bytes;
 }
 
@@ -216,6 +218,13 @@ std::uint64_t Residency::Rooms::expected_bytes(const VersionRef& ref) const {
   return 2 * record->cost.weights_bytes + kSessionBytes;
 }
 
+/// Others who look for room need not evict what this one frees.
+void Residency::Rooms::evict(std::shared_ptr<Held> held, HeldList& evicted) {
+  held->leaving = true;
+  leaving_bytes_ += held->bytes;
+  evicted.push_back(std::move(held));
+}
+
 bool Residency::Rooms::make_room(std::uint64_t bytes, HeldList& evicted) {
   std::vector<std::shared_ptr<Room>> idle;
   std::uint64_t idle_bytes = 0;
@@ -226,7 +235,9 @@ bool Residency::Rooms::make_room(std::uint64_t bytes, HeldList& evicted) {
     idle_bytes += room->held->bytes;
   }
   if (counted_bytes_ + bytes <= limit()) return true;
-  const std::uint64_t excess = counted_bytes_ + bytes - limit();
+  const std::uint64_t staying = counted_bytes_ - leaving_bytes_;
+  if (staying + bytes <= limit()) return false;  // enough is on its way out
+  const std::uint64_t excess = staying + bytes - limit();
   if (excess > idle_bytes) return false;  // evicting would not help
   std::sort(idle.begin(), idle.end(), [](const auto& a, const auto& b) {
     return a->held->last_used < b->held->last_used;
@@ -237,7 +248,7 @@ bool Residency::Rooms::make_room(std::uint64_t bytes, HeldList& evicted) {
     freed += room->held->bytes;
     // What it took in use is what it will take again.
     measured_bytes_[room->ref] = room->held->bytes;
-    evicted.push_back(std::move(room->held));
+    evict(std::move(room->held), evicted);
     rooms_.erase(room->ref);
     ++counts_.evictions;
   }
@@ -295,7 +306,7 @@ void Residency::Rooms::drop_unkept(HeldList& evicted) {
     Room& room = *found->second;
     if (room.stage != Stage::ready || room.waiters > 0 || room.held->leases > 0) continue;
     measured_bytes_[ref] = room.held->bytes;
-    evicted.push_back(std::move(room.held));
+    evict(std::move(room.held), evicted);
     rooms_.erase(found);
   }
 }

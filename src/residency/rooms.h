@@ -37,6 +37,7 @@ class Residency::Rooms {
     std::uint64_t expected_bytes = 0;    // set aside when it was loaded
     bool to_pack = false;                // will run faster with packed weights
     std::uint64_t packing = 0;           // counted beside `bytes` while it is packed
+    bool leaving = false;                // evicted: its memory is free soon
     std::size_t leases = 0;              // guarded by owner.mutex_, as the rest below
     std::uint64_t last_used = 0;
   };
@@ -64,6 +65,7 @@ class Residency::Rooms {
   Lease lease(Room& room) REQUIRES(mutex_);
   void give_back(const std::shared_ptr<Held>& held) EXCLUDES(mutex_);
   void recount(Held& held) REQUIRES(mutex_);
+  void evict(std::shared_ptr<Held> held, HeldList& evicted) REQUIRES(mutex_);
 
   void load_loop() EXCLUDES(mutex_);
   /// Drops from the queue what nobody waits for any more and what can never fit.
@@ -101,6 +103,7 @@ class Residency::Rooms {
   std::map<std::string, std::size_t> loading_ GUARDED_BY(mutex_);  // loads under way, by principal
   std::size_t loads_ GUARDED_BY(mutex_) = 0;
   std::uint64_t counted_bytes_ GUARDED_BY(mutex_) = 0;  // in memory, or set aside for a load
+  std::uint64_t leaving_bytes_ GUARDED_BY(mutex_) = 0;  // of these, evicted and not yet gone
   std::uint64_t base_bytes_ GUARDED_BY(mutex_) = 0;     // Engine::shared_bytes, lately
   std::uint64_t uses_ GUARDED_BY(mutex_) = 0;
   ResidencyCounts counts_ GUARDED_BY(mutex_);
