@@ -1,4 +1,4 @@
-"""What scikit-learn's users export, through a whole server: accepted, with the runtime's results."""
+"""What scikit-learn's users export, through a whole server: the runtime's own results."""
 
 import itertools
 import pathlib
@@ -89,13 +89,6 @@ def as_tensor(result):
     return result
 
 
-def same(ours, its):
-    """Whether results agree: floats but for their last bits, which matrices packed or not change."""
-    if ours.dtype != np.float32:
-        return cases.agrees(ours, its, exactly=True)
-    return ours.shape == its.shape and np.allclose(ours, its, rtol=1e-6, atol=1e-6)
-
-
 class LearnedModels(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -108,17 +101,18 @@ class LearnedModels(unittest.TestCase):
         cls.folder.cleanup()
 
     def check(self, estimator, targets):
-        """The exported model gives through the server what the runtime gives when called directly."""
+        """The exported model gives through the server what the runtime gives by itself."""
         with self.subTest(f"{estimator} {targets.dtype}{targets.shape}"):
             path = pathlib.Path(self.folder.name) / "model.onnx"
             path.write_bytes(exported(estimator, targets))
-            wanted = cases.session_of(str(path)).run(None, {"rows": ROWS})
+            either = cases.runtime_results(str(path), {"rows": ROWS})
             self.server.load(path)
             got = self.server.run({"rows": ROWS})
             self.server.unload()
-            self.assertEqual(len(got), len(wanted))
-            for ours, its in zip(got, map(as_tensor, wanted)):
-                self.assertTrue(same(ours, its), f"{ours[:3]}, not {its[:3]}")
+            agreed = [all(cases.agrees(ours, its, exactly=True)
+                          for ours, its in zip(got, map(as_tensor, wanted), strict=True))
+                      for wanted in either]
+            self.assertTrue(any(agreed), f"{got}, not {either[0]}")
 
     def test_serves_classifiers_of_numbers_and_of_names(self):
         for estimator, labels in zip(CLASSIFIERS, itertools.cycle((KINDS, NAMES))):

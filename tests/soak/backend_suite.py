@@ -13,6 +13,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUITE = ROOT / "tests" / "backend_suite"
+RELEASES = ["installed", "debian", "newest"]
 DEBIAN = "libonnx-testdata"
 
 
@@ -39,14 +40,14 @@ def newest_cases(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", default=str(ROOT / "build" / "dev" / "bin"))
-    parser.add_argument("releases", nargs="*", choices=["installed", "debian", "newest"],
-                        default=["installed", "debian", "newest"])
+    parser.add_argument("--release", action="append", choices=RELEASES)
     arguments = parser.parse_args()
+    releases = arguments.release or RELEASES
     failed = []
     with tempfile.TemporaryDirectory(prefix="cloister-backend-") as name:
         folder = pathlib.Path(name)
         folder.chmod(0o755)
-        for release in arguments.releases:
+        for release in releases:
             print(f"== {release}", flush=True)
             data = []
             if release != "installed":
@@ -56,7 +57,7 @@ def main():
                                    arguments.programs, "--list", *data])
             if done.returncode != 0:
                 failed.append(release)
-    print(f"{len(arguments.releases) - len(failed)} passed, {len(failed)} failed")
+    print(f"{len(releases) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
 
