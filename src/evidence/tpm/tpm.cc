@@ -173,6 +173,7 @@ Result<ByteVector> read_pcrs(ESYS_CONTEXT* esys) {
     const Owned<TPML_PCR_SELECTION> owned_selection(answered);
     const Owned<TPML_DIGEST> owned_digests(digests);
     if (answered->count != 1 || digests->count == 0) return failed("tpm.pcrs");
+    const std::uint32_t before = open;
     std::uint32_t next = 0;
     for (unsigned pcr = 0; pcr < kPcrCount; ++pcr) {
       const BYTE octet = answered->pcrSelections[0].pcrSelect[pcr / 8];
@@ -185,6 +186,7 @@ Result<ByteVector> read_pcrs(ESYS_CONTEXT* esys) {
                         values.begin() + static_cast<std::ptrdiff_t>(pcr * kPcrBytes));
       open &= ~(1U << pcr);
     }
+    if (open == before) return failed("tpm.pcrs");  // nothing that was asked for
   }
   return values;
 }
