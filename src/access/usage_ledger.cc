@@ -162,13 +162,19 @@ Status UsageLedger::add_entry(Bytes entry, Rows& rows) {
 
 template <class Wanted>
 std::vector<UsageRow> UsageLedger::select(Wanted wanted) const {
+  Rows chosen;
+  {
+    const MutexLock lock(mutex_);
+    for (const Rows* each : {&rows_, &young_}) {
+      for (const auto& [key, amount] : *each) {
+        if (wanted(std::get<0>(key), std::get<1>(key))) add(chosen[key], amount);
+      }
+    }
+  }
   std::vector<UsageRow> selected;
-  const MutexLock lock(mutex_);
-  Rows all = rows_;
-  for (const auto& [key, amount] : young_) add(all[key], amount);
-  for (const auto& [key, amount] : all) {
+  for (const auto& [key, amount] : chosen) {
     const auto& [version, principal, day] = key;
-    if (wanted(version, principal)) selected.push_back({version, principal, day, amount});
+    selected.push_back({version, principal, day, amount});
   }
   return selected;
 }

@@ -302,13 +302,17 @@ void ApiHandler::answer(Exchange& exchange, HttpResponse response) const {
   const bool counts = exchange.record && response.status == 200;
   std::uint64_t bytes_out = 0;
   for (const Bytes piece : response.body.pieces) bytes_out += piece.size();
+  if (counts) {
+    const auto compute = std::chrono::duration_cast<std::chrono::microseconds>(exchange.compute);
+    const UsageAmount amount{1, static_cast<std::uint64_t>(compute.count()), exchange.bytes_in,
+                             bytes_out};
+    // Only then: what is counted was answered, to the last byte.
+    response.sent = [&usage = parts_.usage, record = exchange.record,
+                     principal = exchange.caller->id(), amount] {
+      usage.record(record->ref, principal, amount);
+    };
+  }
   exchange.responder->send(std::move(response));
-  // Only now: what is counted was answered.
-  if (!counts) return;
-  const auto compute = std::chrono::duration_cast<std::chrono::microseconds>(exchange.compute);
-  parts_.usage.record(exchange.record->ref, exchange.caller->id(),
-                      {1, static_cast<std::uint64_t>(compute.count()), exchange.bytes_in,
-                       bytes_out});
 }
 
 void ApiHandler::report(const Exchange& exchange, const HttpResponse& response) const {

@@ -64,6 +64,8 @@ struct HttpResponse {
   std::vector<HttpHeader> headers;  ///< without content-length, connection, date
   HttpBody body;
   bool close = false;  ///< end the connection after this response
+  /// Called on the transport's thread once the last byte went out; never where it did not.
+  std::function<void()> sent;
 };
 
 /// A response whose body is `text`.

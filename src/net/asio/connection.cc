@@ -313,6 +313,7 @@ bool HttpConnection::refuse(const HttpRefusal& refusal) {
 bool HttpConnection::respond(HttpResponse response, bool close) {
   body_ = PrivateMemory();
   close_after_ = close_after_ || close || response.close || finishing_;
+  sent_ = std::move(response.sent);
   out_.start(std::move(response), {head_only_, close_after_});
   after_writing_ = close_after_ ? State::lingering : State::idle;
   enter(State::writing);
@@ -330,6 +331,7 @@ bool HttpConnection::step_writing() {
     return true;
   }
   out_.finish();
+  if (const auto sent = std::exchange(sent_, nullptr)) sent();
   if (after_writing_ == State::lingering) {
     begin_lingering();
     return true;

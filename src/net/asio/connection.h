@@ -120,6 +120,7 @@ class HttpConnection final : public SocketEvents,
   std::shared_ptr<AnswerSlot> slot_;
 
   ResponseStream out_;
+  std::function<void()> sent_;  ///< of the response in `out_`
   State after_writing_ = State::idle;
 
   // Deadlines are kept in ticks' time: no clock is read on the way of the bytes.

@@ -64,9 +64,10 @@ class EchoHandler final : public RequestHandler {
     responder->send(text_response(200, "text/plain", "kept"));
   }
   int handled() const { return handled_; }
+  int sent() const { return sent_; }
 
  private:
-  static HttpResponse echo(RequestBody body) {
+  HttpResponse echo(RequestBody body) {
     auto owner = std::make_shared<const RequestBody>(std::move(body));
     HttpResponse response;
     response.headers.push_back({"content-type", "application/octet-stream"});
@@ -77,6 +78,7 @@ class EchoHandler final : public RequestHandler {
       rest = rest.subspan(response.body.pieces.back().size());
     }
     response.body.owner = std::move(owner);
+    response.sent = [this] { ++sent_; };
     return response;
   }
 
@@ -97,6 +99,7 @@ class EchoHandler final : public RequestHandler {
   std::shared_ptr<Responder> kept_ GUARDED_BY(mutex_);
   bool gone_ GUARDED_BY(mutex_) = false;
   std::atomic<int> handled_{0};
+  std::atomic<int> sent_{0};
   std::vector<std::jthread> threads_ GUARDED_BY(mutex_);
 };
 
@@ -410,6 +413,21 @@ TEST_F(HttpsServerTest, TellsTheHandlerThatThePeerIsGone) {
   client.hang_up();
   handler_.wait_until_gone();
   handler_.answer_kept();  // too late, and harmless
+}
+
+TEST_F(HttpsServerTest, TellsThatAnAnswerWentOutWhereItsLastByteDid) {
+  start();
+  TlsClient client(port());
+  client.send(post("/", pattern(100'000)));
+  EXPECT_EQ(client.receive()->status, 200);
+  // More than the kernel's buffers hold, to a peer that reads nothing of it.
+  TlsClient deaf(port());
+  deaf.send(post("/", pattern(8U << 20)));
+  ASSERT_TRUE(deaf.stirs_within(20'000));
+  deaf.hang_up();
+  server_->stop(std::chrono::milliseconds{20'000});
+  EXPECT_EQ(handler_.handled(), 2);
+  EXPECT_EQ(handler_.sent(), 1);
 }
 
 TEST_F(HttpsServerTest, GivesNewConnectionsTheNewIdentity) {
