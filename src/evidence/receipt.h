@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "crypto/sha256.h"
 #include "crypto/signature.h"
+#include "evidence/signed_payload.h"
 
 namespace cloister {
 
@@ -30,9 +32,8 @@ struct ReceiptStatement {
   bool operator==(const ReceiptStatement&) const = default;
 };
 
-/// A COSE_Sign1 (RFC 9052, 4.2) under tag 18: the protected header has the algorithm ES256 and, as
-/// key identifier, the key's SPKI DER; the payload is the statement as a deterministic
-/// CBOR map. docs/receipts.md has every byte. Fails: `invalid` for an over-long nonce, `internal`.
+/// A SignedPayload without a content type: the payload is the statement as a deterministic CBOR
+/// map. docs/receipts.md has every byte. Fails: `invalid` for an over-long nonce, `internal`.
 Result<ByteVector> write_receipt(const ReceiptStatement& statement, const SigningKey& key);
 
 /// A receipt as it was received: well-formed, its signature not yet checked.
@@ -44,18 +45,16 @@ class Receipt {
 
   const ReceiptStatement& statement() const noexcept { return statement_; }
   /// SHA-256 of the SPKI DER of the key that is said to have signed.
-  const Sha256Digest& key_digest() const noexcept { return key_digest_; }
+  const Sha256Digest& key_digest() const noexcept { return signed_.key_digest(); }
   /// Whether the key whose digest some evidence vouches for (the claim `receipt-key`) has signed.
   /// Fails: `unverified` for another key and for a signature that does not hold.
-  Status verify(const Sha256Digest& attested_key) const;
+  Status verify(const Sha256Digest& attested_key) const { return signed_.verify(attested_key); }
 
  private:
-  Receipt() = default;
+  Receipt(SignedPayload signed_payload, ReceiptStatement statement)
+      : signed_(std::move(signed_payload)), statement_(std::move(statement)) {}
+  SignedPayload signed_;
   ReceiptStatement statement_;
-  ByteVector spki_;
-  Sha256Digest key_digest_{};
-  ByteVector to_be_signed_;
-  ByteVector signature_;
 };
 
 }  // namespace cloister
