@@ -13,6 +13,21 @@ Error unknown_model() {
   return Error{Code::not_found, "models.find", Detail("no such model or version")};
 }
 
+/// A failed run as others than the model's owner learn of it: the runtime's words name nodes and
+/// quote values of the model.
+Error without_inside(const Error& error) {
+  if (error.code == Code::invalid) {
+    return Error{error.code, error.where,
+                 Detail("the model does not bear a value of these inputs, or a shape; its owner "
+                        "can see more")};
+  }
+  if (error.code == Code::internal) {
+    return Error{error.code, error.where,
+                 Detail("the model failed to run; its owner can see more")};
+  }
+  return error;
+}
+
 }  // namespace
 
 Models::Models(Parts parts, ModelsSettings settings)
@@ -244,6 +259,15 @@ Status Models::check(const VersionRecord& record, const std::vector<NamedTensorV
 Result<Inference> Models::run(const VersionRecord& record,
                               const std::vector<NamedTensorView>& inputs,
                               const std::vector<std::string>& outputs, RunControl& control) {
+  auto ran = run_resident(record, inputs, outputs, control);
+  if (ran.ok() || control.caller() == record.ref.model.owner.value) return ran;
+  return without_inside(ran.error());
+}
+
+Result<Inference> Models::run_resident(const VersionRecord& record,
+                                       const std::vector<NamedTensorView>& inputs,
+                                       const std::vector<std::string>& outputs,
+                                       RunControl& control) {
   const SteadyTime deadline =
       control.deadline().value_or(parts_.clock.steady() + settings_.load_time_max);
   CLOISTER_ASSIGN(Lease lease, parts_.residency.acquire(record.ref, deadline,
@@ -256,9 +280,10 @@ Result<Inference> Models::run(const VersionRecord& record,
 Status Models::load(const Caller& caller, const VersionRecord& record, std::optional<Keep> keep) {
   if (keep) parts_.residency.keep(record.ref, *keep);
   if (keep == Keep::never) return Done{};
-  CLOISTER_TRY(parts_.residency.acquire(
-      record.ref, parts_.clock.steady() + settings_.load_time_max, {caller.id().value}));
-  return Done{};
+  const auto lease = parts_.residency.acquire(
+      record.ref, parts_.clock.steady() + settings_.load_time_max, {caller.id().value});
+  if (lease.ok()) return Done{};
+  return owns(caller, record.ref.model) ? lease.error() : without_inside(lease.error());
 }
 
 Status Models::unload(const Caller&, const VersionRecord& record) {
@@ -271,8 +296,11 @@ Status Models::unload(const Caller&, const VersionRecord& record) {
 Status Models::await(const VersionRecord& record, const RunControl& control) {
   const SteadyTime deadline =
       control.deadline().value_or(parts_.clock.steady() + settings_.load_time_max);
-  CLOISTER_TRY(parts_.residency.acquire(record.ref, deadline, {control.caller(), &control}));
-  return Done{};
+  const auto lease =
+      parts_.residency.acquire(record.ref, deadline, {control.caller(), &control});
+  if (lease.ok()) return Done{};
+  return control.caller() == record.ref.model.owner.value ? lease.error()
+                                                          : without_inside(lease.error());
 }
 
 bool Models::is_resident(const VersionRef& ref) const {

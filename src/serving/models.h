@@ -118,7 +118,8 @@ class Models {
   /// Holds one request against `record`'s signature. Fails: `invalid`, with what is wrong.
   static Status check(const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
                       const std::vector<std::string>& outputs);
-  /// Runs `record`'s model, which `find` returned, on what `check` has passed.
+  /// Runs `record`'s model, which `find` returned, on what `check` has passed. Why a run failed is
+  /// told in the runtime's words to the model's owner alone: they name what is inside.
   Result<Inference> run(const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
                         const std::vector<std::string>& outputs, RunControl& control);
 
@@ -139,6 +140,9 @@ class Models {
   bool owns(const Caller& caller, const ModelId& model) const;
   bool may(const Caller& caller, const VersionRef& ref, std::optional<Right> right) const;
   TrialParts trial_parts() const;
+  Result<Inference> run_resident(const VersionRecord& record,
+                                 const std::vector<NamedTensorView>& inputs,
+                                 const std::vector<std::string>& outputs, RunControl& control);
   Result<UploadOutcome> compare_with_stored(const VersionRecord& stored,
                                             const ModelDigest& sha256) const;
 
