@@ -11,7 +11,7 @@ INSIDE = "inside_of_the_model"
 
 
 def picking_model():
-    """Picks from three secret numbers: an index past them fails in a node with a name of its own."""
+    """Picks from three secret numbers; an index past them fails in a node with its own name."""
     secret = numpy_helper.from_array(np.array([417.5, 2.25, 3.5], np.float32), INSIDE + "_numbers")
     graph = helper.make_graph(
         [helper.make_node("Gather", [INSIDE + "_numbers", "which"], ["picked"], INSIDE + "_node")],
