@@ -5,12 +5,10 @@
 //   tiny_bench load PORT REQUEST_FILE CONNECTIONS REQUESTS PID...
 // sends the file's request over keep-alive connections. Prints CPU nanoseconds of the processes
 // per request, requests per second, and the median and 99th percentile in nanoseconds.
-#include <time.h>
-#include <unistd.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -22,7 +20,8 @@
 
 #include "base/check.h"
 #include "net/server.h"
-#include "support/bare_tls.h"
+#include "support/cpu_time.h"
+#include "support/keep_alive.h"
 #include "support/tls_client.h"
 
 namespace cloister {
@@ -57,40 +56,6 @@ int serve_bare(std::size_t answer_bytes) {
   return 0;
 }
 
-nanoseconds cpu_time(const std::vector<pid_t>& processes) {
-  nanoseconds sum{};
-  for (const pid_t each : processes) {
-    clockid_t clock = 0;
-    timespec time{};
-    CLOISTER_CHECK(clock_getcpuclockid(each, &clock) == 0 && clock_gettime(clock, &time) == 0);
-    sum += std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
-  }
-  return sum;
-}
-
-/// One exchange: the whole answer is read, its length found in the head.
-void ask(BareTls& connection, const std::string& request, ByteVector& room) {
-  connection.write(bytes_of(request));
-  std::size_t received = 0;
-  std::size_t whole = 0;
-  while (whole == 0 || received < whole) {
-    const std::size_t count = connection.read_some(MutableBytes(room).subspan(received));
-    CLOISTER_CHECK(count > 0);
-    received += count;
-    const std::string_view text = text_of(Bytes(room).first(received));
-    const std::size_t end = text.find("\r\n\r\n");
-    if (end == text.npos) continue;
-    if (!text.starts_with("HTTP/1.1 200 ")) {
-      std::fprintf(stderr, "answered %.*s\n", static_cast<int>(text.size()), text.data());
-      std::_Exit(1);
-    }
-    constexpr std::string_view kLength = "content-length: ";
-    const char* const digits = text.data() + text.find(kLength) + kLength.size();
-    std::from_chars(digits, text.data() + end, whole);
-    whole += end + 4;
-  }
-}
-
 int load(const std::vector<std::string>& arguments) {
   const auto port = static_cast<std::uint16_t>(std::stoi(arguments[0]));
   std::ifstream file(arguments[1], std::ios::binary);
@@ -107,15 +72,14 @@ int load(const std::vector<std::string>& arguments) {
   std::vector<std::jthread> threads;
   for (int i = 0; i < connections; ++i) {
     threads.emplace_back([&] {
-      BareTls connection = BareTls::connect(port);
-      ByteVector room(64 * 1024);
-      for (int warm = 0; warm < 20; ++warm) ask(connection, request, room);
+      KeepAlive connection(port, 64 * 1024);
+      for (int warm = 0; warm < 20; ++warm) connection.ask(bytes_of(request));
       ready.fetch_add(1);
       go.wait(false);
       std::vector<nanoseconds> own;
       for (int round = 0; round < each; ++round) {
         const auto began = steady_clock::now();
-        ask(connection, request, room);
+        connection.ask(bytes_of(request));
         own.push_back(steady_clock::now() - began);
       }
       const std::lock_guard lock(times_mutex);
