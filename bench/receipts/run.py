@@ -2,8 +2,8 @@
 
 The server runs on one core. Requests with and without a receipt follow each other on one
 connection; the difference of each pair counts: by the clock with small bodies, in CPU time with
-large ones, whose goal has their SHA-256 added, as the client measures it in the same round. Then 10,000 receipts are collected under load, and
-judged after the server has gone.
+large ones, whose goal has their SHA-256 added, as the client measures it in the same round.
+Then 10,000 receipts are collected under load, and judged after the server has gone.
 """
 
 import argparse
