@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kDepthMax = 16;
 constexpr std::size_t kRecordBytesMax = 4U << 20;
+constexpr std::size_t kOwnersBytesMax = 256U << 10;  // so that no owner takes the others' room
 constexpr std::string_view kAcrossPrincipals = "cloister_batch_across_principals";
 constexpr std::string_view kNameInMetrics = "cloister_name_in_metrics";
 
@@ -258,6 +259,15 @@ Status OptionsBook::set(const ModelId& model, const ModelOptions& options) {
   if (found != entries.end() && *found->second == options) return Done{};
   if (found == entries.end() && options == *defaults_) return Done{};
   entries[model] = std::make_shared<const ModelOptions>(options);
+  std::size_t owners_bytes = 0;
+  for (const auto& [each, of_each] : entries) {
+    if (each.owner == model.owner) owners_bytes += model_options_json(*of_each).size();
+  }
+  if (owners_bytes > kOwnersBytesMax) {
+    return Error{Code::too_large, "model_options.owner",
+                 Detail("the options of your models take more than " +
+                        std::to_string(kOwnersBytesMax) + " bytes together")};
+  }
   return replace(std::move(entries));
 }
 

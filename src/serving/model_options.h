@@ -73,7 +73,8 @@ class OptionsBook {
 
   /// The defaults where nothing was set. Never null.
   std::shared_ptr<const ModelOptions> of(const ModelId& model) const;
-  /// Durable when it returns. Fails: `io`, `too_large` (the record's bound).
+  /// Durable when it returns. Fails: `io`, `too_large` (what one owner's models, or all,
+  /// may have).
   Status set(const ModelId& model, const ModelOptions& options);
   /// Back to the defaults. Fails: `io`.
   Status forget(const ModelId& model);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/vault_fixture.h"
+
 namespace cloister {
 namespace {
 
@@ -66,6 +68,29 @@ TEST(CanBatch, WantsAnOpenOutermostExtentEverywhere) {
   EXPECT_TRUE(can_batch(signature));
   signature.inputs[0].type = DType::bytes;
   EXPECT_FALSE(can_batch(signature));
+}
+
+class OptionsOfOwners : public VaultFixture {};
+
+TEST_F(OptionsOfOwners, DoNotTakeTheRoomOfOthers) {
+  const auto vault = open(true);
+  ASSERT_TRUE(vault.ok());
+  auto book = OptionsBook::open(*vault.value());
+  ASSERT_TRUE(book.ok());
+  ModelOptions large;
+  std::vector<VersionNumber> many;
+  for (std::uint64_t i = 0; i < kPolicyVersionsMax; ++i) many.push_back({kVersionNumberMax - i});
+  large.policy = SpecificVersions{std::move(many)};
+  Status set = Done{};
+  std::size_t count = 0;
+  for (; set.ok() && count < 1000; ++count) {
+    set = book.value()->set({{"greedy"}, "m" + std::to_string(count)}, large);
+  }
+  ASSERT_FALSE(set.ok());
+  EXPECT_EQ(set.error().code, Code::too_large);
+  EXPECT_LT(count, 30U);
+  EXPECT_TRUE(book.value()->set({{"other"}, "m"}, large).ok());
+  EXPECT_TRUE(book.value()->set({{"greedy"}, "m0"}, ModelOptions()).ok());
 }
 
 }  // namespace
