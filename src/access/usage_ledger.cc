@@ -38,7 +38,7 @@ void UsageLedger::add(UsageAmount& to, const UsageAmount& more) noexcept {
   to.bytes_out = sum(to.bytes_out, more.bytes_out);
 }
 
-Result<std::unique_ptr<UsageLedger>> UsageLedger::open(UsageStore& store, const Clock& clock) {
+Result<std::unique_ptr<UsageLedger>> UsageLedger::open(EntryStore& store, const Clock& clock) {
   std::unique_ptr<UsageLedger> ledger(new UsageLedger(store, clock));
   Rows rows;
   for (const ByteVector& entry : store.load()) CLOISTER_TRY(add_entry(entry, rows));

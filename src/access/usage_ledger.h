@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "access/entry_store.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/result.h"
@@ -34,29 +35,14 @@ struct UsageRow {
   bool operator==(const UsageRow&) const = default;
 };
 
-/// Where usage is kept: sealed, by whoever composes the program. Called by one thread at a time.
-class UsageStore {
- public:
-  virtual ~UsageStore() = default;
-  /// Every entry since the last `restart`, oldest first.
-  virtual std::vector<ByteVector> load() = 0;
-  /// Durable when it returns. Fails: `io`, `unavailable`; the entry may then be kept or not, and
-  /// nothing but `restart` is accepted.
-  virtual Status append(Bytes entry) = 0;
-  /// Replaces all entries by this one, durably. Fails: as `append`.
-  virtual Status restart(Bytes entry) = 0;
-  /// Bytes kept now.
-  virtual std::uint64_t bytes() const = 0;
-};
-
 /// Counts what each principal used of each model version each day. What was recorded since the last
 /// flush but one is lost in a crash; nothing is ever counted twice, and nothing whose answer may
 /// still be on its way is made durable. Safe from several threads.
-/// Source: docs/usage.md.
+/// Source: docs/access.md, "Usage".
 class UsageLedger {
  public:
   /// `store` and `clock` must outlive the ledger. Fails: `corrupt`; else as the store does.
-  static Result<std::unique_ptr<UsageLedger>> open(UsageStore& store, const Clock& clock);
+  static Result<std::unique_ptr<UsageLedger>> open(EntryStore& store, const Clock& clock);
 
   /// In memory; never waits for a disk. Past kUsageRowsMax rows what is new is not counted, and
   /// `overflowed` says so.
@@ -75,7 +61,7 @@ class UsageLedger {
   using Key = std::tuple<VersionRef, PrincipalId, std::chrono::sys_days>;
   using Rows = std::map<Key, UsageAmount>;
 
-  UsageLedger(UsageStore& store, const Clock& clock) : store_(store), clock_(clock) {}
+  UsageLedger(EntryStore& store, const Clock& clock) : store_(store), clock_(clock) {}
   static ByteVector encode(const Rows& rows);
   static Status add_entry(Bytes entry, Rows& rows);
   static void add(UsageAmount& to, const UsageAmount& more) noexcept;
@@ -84,7 +70,7 @@ class UsageLedger {
   std::vector<UsageRow> select(Wanted wanted) const;
   Status write(const Rows& pending, const Rows& all) REQUIRES(flush_);
 
-  UsageStore& store_;
+  EntryStore& store_;
   const Clock& clock_;
   Mutex flush_;  // one flush at a time; taken before mutex_
   bool must_restart_ GUARDED_BY(flush_) = false;

@@ -6,48 +6,10 @@
 #include <thread>
 
 #include "support/fake_clock.h"
+#include "support/memory_store.h"
 
 namespace cloister {
 namespace {
-
-/// A log in memory whose next write can fail, kept or not.
-class MemoryStore final : public UsageStore {
- public:
-  enum class Next { works, fails_and_is_lost, fails_and_is_kept };
-
-  std::vector<ByteVector> load() override { return entries; }
-  Status append(Bytes entry) override {
-    if (needs_restart) return Error{Code::unavailable, "test.append"};
-    return write([&] { entries.push_back(copy_of(entry)); });
-  }
-  Status restart(Bytes entry) override {
-    return write([&] {
-      entries = {copy_of(entry)};
-      needs_restart = false;
-      ++restarts;
-    });
-  }
-  std::uint64_t bytes() const override {
-    std::uint64_t size = 0;
-    for (const ByteVector& entry : entries) size += entry.size();
-    return size;
-  }
-
-  std::vector<ByteVector> entries;
-  Next next = Next::works;
-  bool needs_restart = true;
-  int restarts = 0;
-
- private:
-  template <class Work>
-  Status write(Work work) {
-    const Next now = std::exchange(next, Next::works);
-    if (now != Next::fails_and_is_lost) work();
-    if (now == Next::works) return Done{};
-    needs_restart = true;
-    return Error{Code::io, "test.write"};
-  }
-};
 
 VersionRef version(const std::string& owner, std::uint64_t number = 1) {
   return {{PrincipalId{owner}, "triage"}, VersionNumber{number}};
