@@ -10,7 +10,7 @@ Result<AccessTables> open_access_tables(Vault& vault, Entropy& entropy, const Cl
   CLOISTER_ASSIGN(tables.grants, Grants::open(*tables.grants_store, clock));
   tables.hpke_store = std::make_unique<VaultRecord>(vault, "hpke-key");
   CLOISTER_ASSIGN(tables.sealed, SealedUploads::open(*tables.hpke_store, clock));
-  CLOISTER_ASSIGN(tables.usage, UsageBook::open(vault, clock));
+  CLOISTER_ASSIGN(tables.books, Books::open(vault, clock));
   return tables;
 }
 

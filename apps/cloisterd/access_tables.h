@@ -5,8 +5,8 @@
 
 #include "access/grants.h"
 #include "access/principals.h"
+#include "books.h"
 #include "serving/sealed_uploads.h"
-#include "usage_book.h"
 #include "vault/vault.h"
 
 namespace cloister {
@@ -29,7 +29,7 @@ struct AccessTables {
   std::unique_ptr<VaultRecord> principal_store, grants_store, hpke_store;
   std::unique_ptr<Principals> principals;
   std::unique_ptr<Grants> grants;
-  std::unique_ptr<UsageBook> usage;
+  std::unique_ptr<Books> books;
   std::unique_ptr<SealedUploads> sealed;
 };
 

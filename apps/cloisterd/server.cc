@@ -119,18 +119,39 @@ void print_start(const ServerConfig& config, std::uint16_t port, const std::stri
   std::fflush(stdout);
 }
 
+/// One event about the server itself.
+Status note(AuditTrail& audit, AuditAction action, const std::optional<Sha256Digest>& sha256 = {}) {
+  AuditEvent event;
+  event.action = action;
+  event.sha256 = sha256;
+  return audit.record(kServerChain, event);
+}
+
+/// What every owner may know of this start: under which configuration, with which keys.
+Status note_start(AuditTrail& audit, const ServerFacts& facts) {
+  CLOISTER_TRY(note(audit, AuditAction::server_started, facts.configuration));
+  CLOISTER_TRY(note(audit, AuditAction::receipt_key, facts.receipt_key));
+  return note(audit, AuditAction::model_key, facts.hpke_key);
+}
+
+Status renew(HttpsServer& server, const TlsKey& tls, CertificateKeeper& keeper,
+             AuditTrail& audit) {
+  CLOISTER_ASSIGN(TlsIdentity identity, tls.identity(keeper));
+  const Sha256Digest certificate = sha256(identity.certificate);
+  CLOISTER_TRY(server.replace_identity(std::move(identity)));
+  return note(audit, AuditAction::certificate_renewed, certificate);
+}
+
 /// Until a stop signal: renews the certificate, on the same key, before it runs out.
 void serve_until_stopped(HttpsServer& server, const TlsKey& tls, CertificateKeeper& keeper,
-                         UsageBook& usage, const Clock& clock, EventSink& events) {
+                         Books& books, const Clock& clock, EventSink& events) {
   SteadyTime renewal = clock.steady();
-  while (!wait_for_stop_signal(UsageBook::kFlushEvery)) {
-    const Status flushed = usage.flush();
-    if (!flushed.ok()) events.record(OperationFailed{flushed.error().code, "server.usage"});
+  while (!wait_for_stop_signal(Books::kFlushEvery)) {
+    const Status flushed = books.flush();
+    if (!flushed.ok()) events.record(OperationFailed{flushed.error().code, "server.books"});
     if (clock.steady() < renewal || !keeper.is_due()) continue;
     renewal = clock.steady() + kRenewalRetry;
-    auto identity = tls.identity(keeper);
-    const Status renewed = identity.ok() ? server.replace_identity(std::move(identity).value())
-                                         : Status(identity.error());
+    const Status renewed = renew(server, tls, keeper, books.audit());
     if (!renewed.ok()) events.record(OperationFailed{renewed.error().code, "server.renewal"});
   }
 }
@@ -167,14 +188,15 @@ struct Queues {
 };
 
 /// In the order of docs/shutdown-order.md.
-void stop_all(HttpsServer& server, Batcher& batcher, Queues& queues, UsageBook& usage,
+void stop_all(HttpsServer& server, Batcher& batcher, Queues& queues, Books& books,
               const Clock& clock, EventSink& events) {
   const SteadyTime stopping = clock.steady();
   server.stop(kDrain);
   batcher.stop();
   queues.stop();
-  const Status kept = usage.close();
-  if (!kept.ok()) events.record(OperationFailed{kept.error().code, "server.usage"});
+  for (const Status& kept : {note(books.audit(), AuditAction::server_stopped), books.close()}) {
+    if (!kept.ok()) events.record(OperationFailed{kept.error().code, "server.books"});
+  }
   events.record(ServerStopped{
       std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady() - stopping)});
 }
@@ -210,6 +232,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
                 models_settings(config));
   CLOISTER_TRY(make_first_owner(options, config, *access.principals));
   CLOISTER_TRY(preload_models(config, residency, clock));
+  CLOISTER_TRY(note_start(access.books->audit(), facts));
 
   RequestCounters counters;
   Queues queues(config);
@@ -217,7 +240,8 @@ Status run_server(const Options& options, const ServerConfig& config) {
   ApiHandler handler({models,
                       *access.principals,
                       *access.grants,
-                      access.usage->ledger(),
+                      access.books->usage(),
+                      access.books->audit(),
                       *receipts,
                       *access.sealed,
                       attestation,
@@ -236,8 +260,8 @@ Status run_server(const Options& options, const ServerConfig& config) {
                                          queues.runs, queues.loads, queues.uploads}));
   print_start(config, server->port(), tls.pin(), store.platform->kind());
   events.record(ServerStarted{server->port(), models.stored_versions()});
-  serve_until_stopped(*server, tls, keeper, *access.usage, clock, events);
-  stop_all(*server, batcher, queues, *access.usage, clock, events);
+  serve_until_stopped(*server, tls, keeper, *access.books, clock, events);
+  stop_all(*server, batcher, queues, *access.books, clock, events);
   return Done{};
 }
 

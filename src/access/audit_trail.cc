@@ -121,6 +121,7 @@ Status AuditTrail::record(const PrincipalId& whose, const AuditEvent& event) {
   const Chain& chain = chain_of(whose);
   const std::string json =
       json_of(event, chain.dropped + chain.events.size() + 1, clock_.utc());
+  if (json.size() > kEventBytesMax) return Error{Code::too_large, "audit.event"};
   add(whose, json);
   return write(whose, json);
 }

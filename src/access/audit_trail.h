@@ -61,7 +61,8 @@ class AuditTrail {
   /// Both must outlive the trail. Fails: `corrupt`.
   static Result<std::unique_ptr<AuditTrail>> open(EntryStore& store, const Clock& clock);
 
-  /// Durable on success. Fails: as the store does; the event is then written with the next one.
+  /// Durable on success. Fails: `too_large` past 2 KiB of JSON; as the store does, and the event is
+  /// then written with the next one.
   Status record(const PrincipalId& whose, const AuditEvent& event);
   /// An authentication was refused. Never waits; `flush` makes one event of all.
   void count_refused() noexcept { refused_.fetch_add(1, std::memory_order_relaxed); }

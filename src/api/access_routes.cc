@@ -1,8 +1,6 @@
-// Principals, grants and usage: who may do what, and who did how much.
+// Principals, tokens and grants: who may do what.
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <cstdio>
 #include <utility>
 
 #include "api/api_handler.h"
@@ -103,28 +101,6 @@ std::string grants_json(const std::vector<Grant>& grants) {
   return json;
 }
 
-std::string day_text(std::chrono::sys_days day) {
-  const std::chrono::year_month_day date(day);
-  std::array<char, 16> text{};
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02u", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
-  return text.data();
-}
-
-void write_usage(JsonWriter& out, const Caller& caller, const std::vector<UsageRow>& rows) {
-  out.begin_array();
-  for (const UsageRow& row : rows) {
-    out.begin_object().key("model").text(Models::name_for(caller, row.version.model));
-    out.key("version").text(std::to_string(row.version.version.value));
-    out.key("principal").text(row.principal.value).key("day").text(day_text(row.day));
-    out.key("requests").unsigned_integer(row.amount.requests);
-    out.key("compute_ms").unsigned_integer(row.amount.compute_us / 1000);
-    out.key("bytes_in").unsigned_integer(row.amount.bytes_in);
-    out.key("bytes_out").unsigned_integer(row.amount.bytes_out).end_object();
-  }
-  out.end_array();
-}
-
 /// `?principal=NAME[&version=NUMBER]`.
 struct GrantName {
   PrincipalId principal;
@@ -135,7 +111,7 @@ Result<GrantName> named_grant(std::string_view query) {
   CLOISTER_ASSIGN(const auto versions, query_values(query, "version"));
   const Error wrong{Code::invalid, "api.grant_name",
                     Detail("expected ?principal=NAME and, for one version, &version=NUMBER")};
-  if (principals.size() != 1 || versions.size() > 1) return wrong;
+  if (principals.size() != 1 || !is_name(principals.front()) || versions.size() > 1) return wrong;
   GrantName name{PrincipalId{principals.front()}, {}};
   if (versions.empty()) return name;
   const std::string& text = versions.front();
@@ -174,6 +150,7 @@ HttpResponse ApiHandler::create_principal(Exchange& exchange) {
   }
   const auto created = parts_.principals.create(*exchange.caller, *name->text(), *role);
   if (!created.ok()) return ErrorResponse::of(created.error());
+  exchange.concerned.emplace().principal = created.value();
   std::string json;
   JsonWriter(json)
       .begin_object()
@@ -188,14 +165,17 @@ HttpResponse ApiHandler::create_principal(Exchange& exchange) {
 HttpResponse ApiHandler::remove_principal(Exchange& exchange) {
   const Status removed =
       parts_.principals.remove(*exchange.caller, PrincipalId{exchange.route.name});
-  return removed.ok() ? json_response(200, "{}") : ErrorResponse::of(removed.error());
+  if (!removed.ok()) return ErrorResponse::of(removed.error());
+  exchange.concerned.emplace().principal = PrincipalId{exchange.route.name};
+  return json_response(200, "{}");
 }
 
 /// The model whose grants the caller may see and change: his own, and there.
-Result<ModelId> ApiHandler::own_model(const Exchange& exchange) const {
+Result<ModelId> ApiHandler::own_model(Exchange& exchange) const {
   CLOISTER_ASSIGN(const ModelId model,
                   parts_.models.resolve(*exchange.caller, exchange.route.name));
   CLOISTER_TRY(parts_.models.find(*exchange.caller, model, std::nullopt, std::nullopt));
+  exchange.concerned.emplace().model = model;
   if (model.owner != exchange.caller->id()) {
     return Error{Code::denied, "api.grants", Detail("only its owner grants a model")};
   }
@@ -213,6 +193,8 @@ HttpResponse ApiHandler::give_grant(Exchange& exchange) {
   if (!model.ok()) return ErrorResponse::of(model.error());
   const auto grant = read_grant(exchange.body.bytes(), model.value(), parts_.clock.utc());
   if (!grant.ok()) return ErrorResponse::of(grant.error());
+  exchange.concerned->principal = grant.value().to;
+  exchange.concerned->version = grant.value().version;
   // Whether the principal exists is not said: an owner may know names that he did not create.
   const Status given = parts_.grants.give(grant.value());
   if (!given.ok()) return ErrorResponse::of(given.error());
@@ -224,24 +206,12 @@ HttpResponse ApiHandler::take_back_grant(Exchange& exchange) {
   if (!model.ok()) return ErrorResponse::of(model.error());
   const auto name = named_grant(exchange.head.query);
   if (!name.ok()) return ErrorResponse::of(name.error());
+  exchange.concerned->principal = name.value().principal;
+  exchange.concerned->version = name.value().version;
   const Status taken =
       parts_.grants.take_back(model.value(), name.value().version, name.value().principal);
   if (!taken.ok()) return ErrorResponse::of(taken.error());
   return json_response(200, grants_json(parts_.grants.on_model(model.value())));
-}
-
-HttpResponse ApiHandler::usage(Exchange& exchange) {
-  const Caller& caller = *exchange.caller;
-  std::string json;
-  JsonWriter out(json);
-  out.begin_object().key("of_my_models");
-  write_usage(out, caller, parts_.usage.of_owner(caller.id()));
-  out.key("by_me");
-  write_usage(out, caller, parts_.usage.of_principal(caller.id()));
-  out.key("complete").boolean(!parts_.usage.overflowed()).end_object();
-  HttpResponse response = json_response(200, std::move(json));
-  response.headers.push_back({"cache-control", "no-store"});
-  return response;
 }
 
 HttpResponse ApiHandler::tokens(Exchange& exchange) {
@@ -249,6 +219,7 @@ HttpResponse ApiHandler::tokens(Exchange& exchange) {
   if (!parts_.principals.may_manage(*exchange.caller, principal)) {
     return ErrorResponse::of(no_principal());
   }
+  exchange.concerned.emplace().principal = principal;
   if (exchange.route.kind == RouteKind::revoke_tokens) {
     const Status revoked = parts_.principals.revoke_tokens(principal);
     return revoked.ok() ? json_response(200, "{}") : ErrorResponse::of(revoked.error());

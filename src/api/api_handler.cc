@@ -60,7 +60,9 @@ RequestKind kind_of(RouteKind route) {
     case RouteKind::list_grants:
     case RouteKind::give_grant:
     case RouteKind::take_back_grant:
-    case RouteKind::usage: return RequestKind::account;
+    case RouteKind::usage:
+    case RouteKind::audit:
+    case RouteKind::server_audit: return RequestKind::account;
   }
   return RequestKind::none;
 }
@@ -93,7 +95,10 @@ HeadDecision ApiHandler::plan_or_refuse(const HttpRequestHead& head) {
   if (route != nullptr && is_public(route->kind)) return BodyPlan{};
   // Before a stranger learns which routes exist he says who he is.
   const auto caller = authenticate(head);
-  if (!caller.ok()) return ErrorResponse::of(caller.error());
+  if (!caller.ok()) {
+    parts_.audit.count_refused();
+    return ErrorResponse::of(caller.error());
+  }
   if (const auto* wrong = std::get_if<WrongMethod>(&match)) return wrong_method(*wrong);
   if (route == nullptr) return ErrorResponse::of(no_route());
   auto plan = plan_body(head, *route, caller.value());
@@ -262,6 +267,8 @@ void ApiHandler::answer_own(const ExchangePtr& exchange) {
       enqueue(queues.control, exchange, &ApiHandler::take_back_grant);
       return;
     case RouteKind::usage: enqueue(queues.control, exchange, &ApiHandler::usage); return;
+    case RouteKind::audit:
+    case RouteKind::server_audit: enqueue(queues.control, exchange, &ApiHandler::audit); return;
     case RouteKind::erase: enqueue(queues.control, exchange, &ApiHandler::erase); return;
     case RouteKind::unload: enqueue(queues.control, exchange, &ApiHandler::unload); return;
     case RouteKind::load: {
@@ -288,8 +295,10 @@ void ApiHandler::enqueue(JobQueue& queue, const ExchangePtr& exchange,
         caught("api.work", [&]() -> Result<HttpResponse> { return (this->*work)(*exchange); });
     // The body's memory and what it counts for end with the work, not with sending the answer.
     exchange->body = RequestBody();
-    answer(*exchange,
-           response.ok() ? std::move(response).value() : ErrorResponse::of(response.error()));
+    HttpResponse made =
+        response.ok() ? std::move(response).value() : ErrorResponse::of(response.error());
+    const Status noted = note(*exchange, made);
+    answer(*exchange, noted.ok() ? std::move(made) : ErrorResponse::of(noted.error()));
   }, exchange->caller ? exchange->caller->id().value : std::string());
   if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
 }

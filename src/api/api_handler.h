@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "access/audit_trail.h"
 #include "access/grants.h"
 #include "access/principals.h"
 #include "access/usage_ledger.h"
@@ -53,6 +54,7 @@ class ApiHandler final : public RequestHandler {
     Principals& principals;
     Grants& grants;
     UsageLedger& usage;
+    AuditTrail& audit;
     const Receipts& receipts;
     const SealedUploads& sealed;
     const Attestation& attestation;
@@ -72,6 +74,7 @@ class ApiHandler final : public RequestHandler {
  private:
   /// One request on its way through a queue.
   struct Exchange;
+  struct ExportForm;
   using ExchangePtr = std::shared_ptr<Exchange>;
 
   HeadDecision plan_or_refuse(const HttpRequestHead& head);
@@ -89,11 +92,14 @@ class ApiHandler final : public RequestHandler {
   /// Sends the answer and tells the log. The last thing that happens to an exchange.
   void answer(Exchange& exchange, HttpResponse response) const;
   void report(const Exchange& exchange, const HttpResponse& response) const;
+  /// Puts into the audit trail what was done or refused, if it is of the kind that belongs there.
+  /// Fails: as the trail does.
+  Status note(const Exchange& exchange, const HttpResponse& response) const;
   void tell(const RequestFinished& event) const;
   /// The version that the path means, for a caller who has `right`, or any right.
   Result<VersionRecord> find_model(const Exchange& exchange, std::optional<Right> right) const;
   Result<VersionRecord> find_served(const Exchange& exchange, std::optional<Right> right) const;
-  Result<ModelId> own_model(const Exchange& exchange) const;
+  Result<ModelId> own_model(Exchange& exchange) const;
 
   HttpResponse list_models(Exchange& exchange);
   HttpResponse describe(Exchange& exchange);
@@ -115,6 +121,10 @@ class ApiHandler final : public RequestHandler {
   HttpResponse give_grant(Exchange& exchange);
   HttpResponse take_back_grant(Exchange& exchange);
   HttpResponse usage(Exchange& exchange);
+  HttpResponse audit(Exchange& exchange);
+  /// `members`: of the export's JSON object, beside what every export says of itself.
+  HttpResponse exported(const Exchange& exchange, const ExportForm& form,
+                        std::string_view members) const;
   HttpResponse attest(Exchange& exchange);
   void start_infer(const ExchangePtr& exchange);
   void enqueue_infer(const ExchangePtr& exchange);

@@ -21,6 +21,14 @@ struct PreparedInfer {
   SteadyTime deadline{};
 };
 
+/// What a request was about, once it is clear that who asks may know of it: for the audit trail.
+struct Concerned {
+  std::optional<ModelId> model;
+  std::optional<VersionNumber> version;
+  std::optional<Sha256Digest> sha256;
+  PrincipalId principal;
+};
+
 /// One request on its way through a queue, with who asked it.
 struct ApiHandler::Exchange {
   HttpRequestHead head;
@@ -38,6 +46,7 @@ struct ApiHandler::Exchange {
   std::optional<ReceiptWish> receipt;   ///< infer: where one is wanted
   SteadyTime::duration compute{};       ///< infer: what the run took
   SteadyTime since{};          ///< when the body was complete
+  std::optional<Concerned> concerned;
 };
 
 }  // namespace cloister

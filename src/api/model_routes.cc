@@ -8,6 +8,13 @@
 #include "encoding/json_writer.h"
 
 namespace cloister {
+namespace {
+
+Concerned about(const VersionRecord& record) {
+  return {record.ref.model, record.ref.version, record.sha256, {}};
+}
+
+}  // namespace
 
 HttpResponse ApiHandler::upload(Exchange& exchange) {
   const auto model = parts_.models.resolve(*exchange.caller, exchange.route.name);
@@ -19,6 +26,7 @@ HttpResponse ApiHandler::upload(Exchange& exchange) {
   received.size = exchange.body.size;
   received.claimed_sha256 = claimed.value();
   const VersionRef ref{model.value(), *exchange.route.version};
+  if (ref.model.owner == exchange.caller->id()) exchange.concerned = {ref.model, ref.version, {}, {}};
   if (SealedUploads::is_sealed(std::as_const(received.memory).bytes().first(received.size))) {
     const Status opened = parts_.sealed.open_upload(*exchange.caller, ref, received);
     if (!opened.ok()) return ErrorResponse::of(opened.error());
@@ -27,6 +35,7 @@ HttpResponse ApiHandler::upload(Exchange& exchange) {
   if (!outcome.ok()) return ErrorResponse::of(outcome.error());
   if (!outcome.value().findings.empty())
     return ErrorResponse::of_findings(outcome.value().findings);
+  exchange.concerned->sha256 = outcome.value().stored->sha256;
   return json_response(outcome.value().created ? 201 : 200,
                        version_json(model.value().name, *outcome.value().stored,
                                     VersionState::stored));
@@ -35,6 +44,7 @@ HttpResponse ApiHandler::upload(Exchange& exchange) {
 HttpResponse ApiHandler::erase(Exchange& exchange) {
   const auto record = find_model(exchange, std::nullopt);
   if (!record.ok()) return ErrorResponse::of(record.error());
+  exchange.concerned = about(record.value());
   const auto erased = parts_.models.erase(*exchange.caller, record.value());
   if (!erased.ok()) return ErrorResponse::of(erased.error());
   std::string json;
@@ -60,6 +70,7 @@ HttpResponse ApiHandler::load(Exchange& exchange) {
   const auto record =
       parts_.models.find_served(*exchange.caller, model.value(), version.value(), Right::manage);
   if (!record.ok()) return ErrorResponse::of(record.error());
+  exchange.concerned = about(record.value());
   const Status loaded = parts_.models.load(*exchange.caller, record.value());
   return loaded.ok() ? json_response(200, "{}") : ErrorResponse::of(loaded.error());
 }
@@ -96,6 +107,7 @@ HttpResponse ApiHandler::unload(Exchange& exchange) {
   const auto newest =
       parts_.models.find(*exchange.caller, model.value(), std::nullopt, Right::manage);
   if (!newest.ok()) return ErrorResponse::of(newest.error());
+  exchange.concerned = {newest.value().ref.model, {}, {}, {}};
   // The protocol unloads a model, not a version: all of them go.
   for (const VersionNumber version : parts_.models.versions_of(*exchange.caller, model.value())) {
     const auto record =

@@ -48,6 +48,8 @@ constexpr std::array kPatterns{
     Pattern{HttpMethod::put, "/models/{m}/grants", RouteKind::give_grant},
     Pattern{HttpMethod::delete_, "/models/{m}/grants", RouteKind::take_back_grant},
     Pattern{HttpMethod::get, "/usage", RouteKind::usage},
+    Pattern{HttpMethod::get, "/audit", RouteKind::audit},
+    Pattern{HttpMethod::get, "/audit/server", RouteKind::server_audit},
 };
 
 /// Takes the next `/segment` off `rest`.

@@ -38,6 +38,8 @@ enum class RouteKind {
   give_grant,        ///< PUT /v2/models/{m}/grants
   take_back_grant,   ///< DELETE /v2/models/{m}/grants?principal=
   usage,             ///< GET /v2/usage
+  audit,             ///< GET /v2/audit?after=
+  server_audit,      ///< GET /v2/audit/server?after=
 };
 
 struct Route {

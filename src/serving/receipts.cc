@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "encoding/base64.h"
+#include "encoding/hex.h"
+#include "evidence/signed_payload.h"
 
 namespace cloister {
 
@@ -41,6 +43,23 @@ Result<ReceiptWish> Receipts::wish_for(Bytes body, std::optional<std::string_vie
   return wish;
 }
 
+void Receipts::write_origin(JsonWriter& out) const {
+  out.key("time").integer(clock_.utc().time_since_epoch().count());
+  out.key("epoch").unsigned_integer(vault_.epoch());
+  out.key("configuration").text(hex_encode(configuration_));
+  out.key("certificate").text(hex_encode(certificate()));
+}
+
+Result<ByteVector> Receipts::sign_export(std::string_view content_type,
+                                         std::string_view text) const {
+  return SignedPayload::write(content_type, bytes_of(text), key_);
+}
+
+Sha256Digest Receipts::certificate() const {
+  const MutexLock lock(mutex_);
+  return certificate_;
+}
+
 Result<std::string> Receipts::sign(const ReceiptWish& wish, const VersionRecord& model,
                                    const std::vector<Bytes>& response,
                                    std::chrono::microseconds compute) const {
@@ -56,10 +75,7 @@ Result<std::string> Receipts::sign(const ReceiptWish& wish, const VersionRecord&
   statement.compute_us = static_cast<std::uint64_t>(compute.count());
   statement.epoch = vault_.epoch();
   statement.configuration = configuration_;
-  {
-    const MutexLock lock(mutex_);
-    statement.certificate = certificate_;
-  }
+  statement.certificate = certificate();
   CLOISTER_ASSIGN(const ByteVector receipt, write_receipt(statement, key_));
   return base64url_encode(receipt);
 }

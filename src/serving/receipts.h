@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "crypto/signature.h"
+#include "encoding/json_writer.h"
 #include "evidence/receipt.h"
 #include "vault/vault.h"
 
@@ -41,6 +42,12 @@ class Receipts {
   /// without padding, up to kReceiptNonceBytesMax bytes once decoded. Fails: `invalid`.
   static Result<ReceiptWish> wish_for(Bytes body, std::optional<std::string_view> nonce);
 
+  /// Members of an export, `out` being within its object: `time`, by the server's clock, `epoch`,
+  /// and the SHA-256 of `configuration` and `certificate` in hex.
+  void write_origin(JsonWriter& out) const;
+  /// SignedPayload of an export's text. Fails: `internal`.
+  Result<ByteVector> sign_export(std::string_view content_type, std::string_view text) const;
+
   /// A receipt in base64url without padding, fit for a header. `response` is the body as it will
   /// be sent, in pieces. Fails: `internal`.
   Result<std::string> sign(const ReceiptWish& wish, const VersionRecord& model,
@@ -50,6 +57,8 @@ class Receipts {
  private:
   Receipts(SigningKey key, const Vault& vault, const Clock& clock,
            const Sha256Digest& configuration);
+
+  Sha256Digest certificate() const EXCLUDES(mutex_);
 
   SigningKey key_;
   Sha256Digest key_digest_;
