@@ -1,11 +1,11 @@
-// Who may use what: principals, tokens, grants, usage.
+// Who may use what: principals, tokens, grants.
 #include <cstdio>
 #include <string>
 
 #include "commands.h"
 #include "encoding/json_writer.h"
 #include "local_files.h"
-#include "request.h"
+#include "server_access.h"
 
 namespace cloister {
 namespace {
@@ -75,38 +75,6 @@ void print_grants(const JsonValue& grants) {
   }
 }
 
-constexpr const char* kUsageColumns[] = {"model",      "version",  "principal", "day", "requests",
-                                         "compute_ms", "bytes_in", "bytes_out"};
-
-void print_usage_rows(const JsonValue& usage, const char* whose, bool csv) {
-  const JsonValue* rows = usage.find(whose);
-  if (rows == nullptr) return;
-  for (const JsonValue& row : rows->items()) {
-    std::string line = csv ? std::string(whose) : "";
-    for (const char* column : kUsageColumns) {
-      const std::string cell = number_member(row, column);
-      line += csv ? "," + cell : cell + std::string(cell.size() < 20 ? 20 - cell.size() : 1, ' ');
-    }
-    print_line(line);
-  }
-}
-
-void print_usage(const JsonValue& usage, bool csv) {
-  std::string head = csv ? "whose" : "";
-  for (const std::string column : kUsageColumns) {
-    head += csv ? "," + column : column + std::string(20 - column.size(), ' ');
-  }
-  print_line(head);
-  for (const char* whose : {"of_my_models", "by_me"}) {
-    if (!csv) print_line(std::string("-- ") + whose);
-    print_usage_rows(usage, whose, csv);
-  }
-  const JsonValue* complete = usage.find("complete");
-  if (complete == nullptr || !complete->boolean().value_or(false)) {
-    std::fputs("cloister: not everything was counted: too many rows\n", stderr);
-  }
-}
-
 Outcome add_principal(const Options& options, Tools& tools) {
   std::string body;
   JsonWriter(body)
@@ -158,9 +126,6 @@ Outcome run_access(const Options& options, Tools& tools) {
       return ask(options, tools, {"GET", grants_target(options), {}}, "", print_grants);
     case Command::give_grant: return give_grant(options, tools);
     case Command::take_back_grant: return take_back_grant(options, tools);
-    case Command::usage:
-      return ask(options, tools, {"GET", "/v2/usage", {}}, "",
-                 [&](const JsonValue& usage) { print_usage(usage, options.csv); });
     default: return Outcome::usage;
   }
 }

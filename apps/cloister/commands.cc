@@ -7,7 +7,7 @@
 #include "encoding/json.h"
 #include "local_files.h"
 #include "receipt_folder.h"
-#include "request.h"
+#include "server_access.h"
 
 namespace cloister {
 namespace {
@@ -138,8 +138,10 @@ Outcome run_command(const Options& options, Tools& tools) {
     case Command::remove_principal:
     case Command::grants:
     case Command::give_grant:
-    case Command::take_back_grant:
-    case Command::usage: return run_access(options, tools);
+    case Command::take_back_grant: return run_access(options, tools);
+    case Command::usage:
+    case Command::audit: return run_export(options, tools);
+    case Command::verify_export: return verify_kept_export(options);
     case Command::seal: return run_seal(options, tools);
     case Command::verify_receipt: return verify_kept_receipt(options);
     case Command::fetch_collateral: return fetch_collateral_for(options, tools);

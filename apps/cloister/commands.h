@@ -12,8 +12,13 @@ namespace cloister {
 /// Does what the options say.
 Outcome run_command(const Options& options, Tools& tools);
 
-/// The commands about principals, tokens, grants and usage.
+/// The commands about principals, tokens and grants.
 Outcome run_access(const Options& options, Tools& tools);
+
+/// The commands `usage` and `audit`: shows what the server signed, and keeps it where asked to.
+Outcome run_export(const Options& options, Tools& tools);
+/// The command `verify-export`: judges what was kept, without any connection.
+Outcome verify_kept_export(const Options& options);
 
 /// The command `seal`.
 Outcome run_seal(const Options& options, Tools& tools);

@@ -78,9 +78,7 @@ class Commands {
     add_token();
     add_principals();
     add_grants();
-    CLI::App* usage = add(app_, "usage", "Who used your models, and what you used",
-                          Command::usage);
-    usage->add_flag("--csv", options_.csv, "Print comma-separated values");
+    add_exports();
     add_verify_receipt();
     add_seal();
     add_proxy();
@@ -198,6 +196,31 @@ class Commands {
     verify->add_option("--at", options_.at, "Judge the evidence as of this time (otherwise: when\n"
                                             "the server says that it signed)")
         ->type_name("TIME");
+  }
+
+  void add_exports() {
+    CLI::App* usage = add(app_, "usage", "Who used your models, and what you used",
+                          Command::usage);
+    CLI::App* audit = add(app_, "audit", "What was done to what is yours", Command::audit);
+    audit->add_flag("--of-server", options_.of_server, "What happened to the server instead");
+    audit->add_option("--after", options_.after, "Only events after this number");
+    for (CLI::App* each : {usage, audit}) {
+      each->add_option("--keep", options_.receipt,
+                       "Keep what the server signed in FOLDER, with what proves it")
+          ->type_name("FOLDER");
+    }
+    CLI::App* verify = add(app_, "verify-export", "Judge kept usage or a kept audit trail, and "
+                           "print it, without any connection", Command::verify_export);
+    verify->add_option("FOLDER", options_.receipt, "What --keep made")->required();
+    verify->add_option("--earlier", options_.earlier,
+                       "An audit trail kept before: this one must go on where it ended")
+        ->type_name("FOLDER");
+    verify->add_option("--at", options_.at, "Judge the evidence as of this time (otherwise: when\n"
+                                            "the server says that it signed)")
+        ->type_name("TIME");
+    for (CLI::App* each : {usage, audit, verify}) {
+      each->add_flag("--csv", options_.csv, "Print comma-separated values");
+    }
   }
 
   void add_principals() {
@@ -318,7 +341,8 @@ std::variant<Options, Outcome> parse_options(int argc, char** argv) {
   }
   const bool is_offline = options.command == Command::new_policy ||
                           options.command == Command::check ||
-                          options.command == Command::verify_receipt || !options.evidence.empty();
+                          options.command == Command::verify_receipt ||
+                          options.command == Command::verify_export || !options.evidence.empty();
   if (options.server.empty() && !is_offline) {
     std::fputs("cloister: --server URL is missing; `cloister --help` shows examples\n", stderr);
     return Outcome::usage;

@@ -12,7 +12,7 @@ namespace cloister {
 enum class Command {
   attest, check, upload, models, infer, load, unload, erase, new_token, revoke_tokens, new_policy,
   proxy, principals, add_principal, remove_principal, grants, give_grant, take_back_grant, usage,
-  verify_receipt, seal, fetch_collateral
+  audit, verify_export, verify_receipt, seal, fetch_collateral
 };
 
 /// What the person asked for. Names and paths as given, unchecked.
@@ -31,7 +31,7 @@ struct Options {
   std::string output;
   std::vector<std::string> selected;  ///< outputs
   std::string model_sha256;
-  std::string receipt;  ///< infer: keep one in this folder; verify-receipt: judge it
+  std::string receipt;  ///< the folder where a receipt or an export is kept, or judged
   std::string request_file, response_file;  ///< verify-receipt: the bodies it should be about
   std::string principal;
   unsigned days = 30;
@@ -39,7 +39,10 @@ struct Options {
   std::vector<std::string> rights;         ///< grant
   std::uint64_t granted_version = 0;       ///< grant, ungrant: 0 for all
   unsigned granted_days = 0;               ///< grant: 0 for ever
-  bool csv = false;                        ///< usage
+  bool csv = false;                        ///< usage, audit, verify-export
+  bool of_server = false;                  ///< audit: of the server
+  std::uint64_t after = 0;                 ///< audit: events after this number
+  std::string earlier;                     ///< verify-export: a folder kept before
   bool any_software = false, any_configuration = false;  ///< seal
   std::string evidence;        ///< attest: recorded evidence, a file or a folder
   std::string at, nonce;       ///< attest: judge at this time; what a TPM quote should hold

@@ -74,18 +74,10 @@ Result<KeptReceipt> read_kept(const Options& options, const std::optional<UtcSec
   CLOISTER_ASSIGN(const ByteVector encoded,
                   read_local_file((folder / kReceiptFile).string(), kReceiptBytesMax));
   CLOISTER_ASSIGN(Receipt receipt, Receipt::read(encoded));
-  CLOISTER_ASSIGN(ByteVector certificate, read_local_file((folder / kCertificateFile).string(),
-                                                          kRecordedFileBytesMax));
-  Options trusted = options;
-  std::error_code error;
-  const auto kept = folder / kEndorsements;
-  if (trusted.endorsements.empty() && std::filesystem::exists(kept, error)) {
-    trusted.endorsements = kept.string();
-  }
-  CLOISTER_ASSIGN(const TrustSettings trust, trust_settings(trusted));
-  Verdict verdict = verify_certificate(certificate, trust.endorsements, trust.policy,
-                                       at.value_or(receipt.statement().time));
-  return KeptReceipt{std::move(receipt), std::move(certificate), std::move(verdict)};
+  CLOISTER_ASSIGN(KeptEvidence evidence,
+                  read_kept_evidence(options, at.value_or(receipt.statement().time)));
+  return KeptReceipt{std::move(receipt), std::move(evidence.certificate),
+                     std::move(evidence.verdict)};
 }
 
 /// That the evidence vouches for the key and the configuration, that the key has signed, and that
@@ -140,6 +132,13 @@ Status keep_receipt(const Options& options, const ServerAccess& access, Bytes re
                        statement.response == sha256(bytes_of(response.body)) &&
                        statement.nonce == nonce;
   if (!matches) return not_ours("is about another request or response");
+  CLOISTER_ASSIGN(const ByteVector encoded,
+                  base64url_decode(response.header("cloister-receipt").value_or("")));
+  return keep_with_evidence(options, access, kReceiptFile, encoded, entropy);
+}
+
+Status keep_with_evidence(const Options& options, const ServerAccess& access, const char* file,
+                          Bytes content, Entropy& entropy) {
   namespace fs = std::filesystem;
   std::error_code error;
   const fs::path folder(options.receipt);
@@ -147,9 +146,7 @@ Status keep_receipt(const Options& options, const ServerAccess& access, Bytes re
   if (error) {
     return Error{Code::io, "cli.receipt_folder", Detail(options.receipt + ": cannot be made")};
   }
-  CLOISTER_ASSIGN(const ByteVector encoded,
-                  base64url_decode(response.header("cloister-receipt").value_or("")));
-  CLOISTER_TRY(write_local_file((folder / kReceiptFile).string(), encoded, entropy));
+  CLOISTER_TRY(write_local_file((folder / file).string(), content, entropy));
   CLOISTER_TRY(write_local_file((folder / kCertificateFile).string(),
                                 access.session->peer_certificate(), entropy));
   if (options.endorsements.empty()) return Done{};
@@ -157,6 +154,23 @@ Status keep_receipt(const Options& options, const ServerAccess& access, Bytes re
            fs::copy_options::overwrite_existing, error);
   if (error) return Error{Code::io, "cli.receipt_endorsements"};
   return Done{};
+}
+
+Result<KeptEvidence> read_kept_evidence(const Options& options, UtcSeconds at) {
+  const std::filesystem::path folder(options.receipt);
+  KeptEvidence evidence;
+  CLOISTER_ASSIGN(evidence.certificate, read_local_file((folder / kCertificateFile).string(),
+                                                        kRecordedFileBytesMax));
+  Options trusted = options;
+  std::error_code error;
+  const auto kept = folder / kEndorsements;
+  if (trusted.endorsements.empty() && std::filesystem::exists(kept, error)) {
+    trusted.endorsements = kept.string();
+  }
+  CLOISTER_ASSIGN(const TrustSettings trust, trust_settings(trusted));
+  evidence.verdict =
+      verify_certificate(evidence.certificate, trust.endorsements, trust.policy, at);
+  return evidence;
 }
 
 Outcome verify_kept_receipt(const Options& options) {

@@ -7,7 +7,7 @@
 #include "commands.h"
 #include "encoding/base64.h"
 #include "local_files.h"
-#include "request.h"
+#include "server_access.h"
 #include "sealed/sealed_model.h"
 
 namespace cloister {

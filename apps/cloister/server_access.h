@@ -1,12 +1,15 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "client/session.h"
 #include "console.h"
+#include "encoding/json.h"
 #include "options.h"
 
 namespace cloister {
@@ -39,5 +42,15 @@ void say_refusal(const Verdict& verdict, const Options& options);
 
 /// Connects and verifies; with a token, only after the verdict.
 ServerAccess open_server(const Options& options, Tools& tools, TokenUse token_use);
+
+/// Verifies the server, sends one request with the token, and hands a good answer to `print`; with
+/// --json the answer is printed as it came instead.
+Outcome ask(const Options& options, Tools& tools, ClientRequest request, const std::string& body,
+            const std::function<void(const JsonValue&)>& print);
+
+/// A text member of an object, made printable; empty where there is none.
+std::string text_member(const JsonValue& object, std::string_view name);
+/// A number, or a text that is one.
+std::string number_member(const JsonValue& object, std::string_view name);
 
 }  // namespace cloister

@@ -233,7 +233,6 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_TRY(make_first_owner(options, config, *access.principals));
   CLOISTER_TRY(preload_models(config, residency, clock));
   CLOISTER_TRY(note_start(access.books->audit(), facts));
-
   RequestCounters counters;
   Queues queues(config);
   Batcher batcher({run_model_of(models), statistics, clock, queues.runs});

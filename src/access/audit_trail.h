@@ -73,7 +73,7 @@ class AuditTrail {
 
   /// The later part of a chain. Event n (from 1) has the number n; `count` events there were.
   struct Part {
-    std::uint64_t first = 1;  ///< number of the first event here, or of the next where there is none
+    std::uint64_t first = 1;  ///< number of the first event here, or of the next to come
     Sha256Digest before{};    ///< the link of the event before it
     std::vector<std::string> events;  ///< JSON objects
     std::uint64_t count = 0;

@@ -109,7 +109,8 @@ TEST_F(AuditTrailTest, KeepsOwnersApart) {
   const auto trail = open();
   ASSERT_TRUE(trail->record(kClinic, granted("a")).ok());
   EXPECT_TRUE(trail->part_of({"other"}, 0).value().events.empty());
-  EXPECT_NE(trail->part_of({"other"}, 0).value().head, trail->part_of(kServerChain, 0).value().head);
+  EXPECT_NE(trail->part_of({"other"}, 0).value().head,
+            trail->part_of(kServerChain, 0).value().head);
   ASSERT_TRUE(trail->forget(kClinic).ok());
   EXPECT_EQ(open()->part_of(kClinic, 0).value().count, 0U);
 }

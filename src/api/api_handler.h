@@ -95,6 +95,7 @@ class ApiHandler final : public RequestHandler {
   /// Puts into the audit trail what was done or refused, if it is of the kind that belongs there.
   /// Fails: as the trail does.
   Status note(const Exchange& exchange, const HttpResponse& response) const;
+  Status note(const Exchange& exchange, AuditAction action, AuditOutcome outcome) const;
   void tell(const RequestFinished& event) const;
   /// The version that the path means, for a caller who has `right`, or any right.
   Result<VersionRecord> find_model(const Exchange& exchange, std::optional<Right> right) const;

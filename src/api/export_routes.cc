@@ -149,18 +149,22 @@ Status ApiHandler::note(const Exchange& exchange, const HttpResponse& response) 
   const auto action = action_of(exchange.route.kind);
   const auto outcome = outcome_of(response.status);
   if (!exchange.concerned || !action || !outcome) return Done{};
+  CLOISTER_TRY(note(exchange, *action, *outcome));
+  if (*action != AuditAction::principal_removed || *outcome != AuditOutcome::done) return Done{};
+  return parts_.audit.forget(exchange.concerned->principal);
+}
+
+Status ApiHandler::note(const Exchange& exchange, AuditAction action, AuditOutcome outcome) const {
   const Concerned& what = *exchange.concerned;
   AuditEvent event;
-  event.action = *action;
-  event.outcome = *outcome;
+  event.action = action;
+  event.outcome = outcome;
   event.actor = exchange.caller->id();
   if (what.model) event.model = what.model->name;
   event.version = what.version;
   event.principal = what.principal;
   event.sha256 = what.sha256;
-  CLOISTER_TRY(parts_.audit.record(what.model ? what.model->owner : event.actor, event));
-  if (*action != AuditAction::principal_removed || *outcome != AuditOutcome::done) return Done{};
-  return parts_.audit.forget(what.principal);
+  return parts_.audit.record(what.model ? what.model->owner : event.actor, event);
 }
 
 }  // namespace cloister

@@ -26,7 +26,9 @@ HttpResponse ApiHandler::upload(Exchange& exchange) {
   received.size = exchange.body.size;
   received.claimed_sha256 = claimed.value();
   const VersionRef ref{model.value(), *exchange.route.version};
-  if (ref.model.owner == exchange.caller->id()) exchange.concerned = {ref.model, ref.version, {}, {}};
+  if (ref.model.owner == exchange.caller->id()) {
+    exchange.concerned = {ref.model, ref.version, {}, {}};
+  }
   if (SealedUploads::is_sealed(std::as_const(received.memory).bytes().first(received.size))) {
     const Status opened = parts_.sealed.open_upload(*exchange.caller, ref, received);
     if (!opened.ok()) return ErrorResponse::of(opened.error());
@@ -92,6 +94,8 @@ Result<std::optional<VersionNumber>> ApiHandler::take_override(
       refused = ErrorResponse::of_findings(outcome.findings);
       return version;
     }
+    exchange.concerned = about(*outcome.stored);
+    CLOISTER_TRY(note(exchange, AuditAction::version_uploaded, AuditOutcome::done));
   }
   if (request.options) {
     CLOISTER_ASSIGN(const VersionRecord newest,

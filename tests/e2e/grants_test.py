@@ -1,5 +1,6 @@
 """Who may do what: every cell of the table in docs/access.md, and what grants and usage promise."""
 
+import re
 import time
 import unittest
 
@@ -107,6 +108,18 @@ class Grants(ServerCase):
                     session, names = self.actor(column)
                     response = self.send(session, route, names["doomed" if destroys else "m"])
                     self.assertEqual(response.status_code, expected[column], response.text)
+
+    def test_documents_every_route_that_wants_a_credential(self):
+        described = self.http.get(self.url("/v2/openapi.json")).json()["paths"]
+        served = {(method.upper(), re.sub(r"/versions/{v}(?=/|$)", "/versions/1", path))
+                  for path, item in described.items() for method, operation in item.items()
+                  if method != "parameters" and operation.get("security") != []}
+        documented = {tuple(re.findall(r"`(\S+) (\S+)`", route)[0])
+                      for route, _ in documented_table()[1]}
+        for method, path in sorted(served):
+            plain = path.replace("/versions/1", "") if method in ("GET", "POST") else path
+            with self.subTest(f"{method} {path}"):
+                self.assertTrue((method, plain) in documented or "{p}" in path)
 
     def test_answers_for_a_foreign_model_word_for_word_as_for_an_absent_one(self):
         _, rows = documented_table()
