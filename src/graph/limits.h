@@ -26,7 +26,7 @@ inline constexpr std::size_t kFunctionNestingMax = 32;      ///< function callin
 inline constexpr std::uint64_t kInlinedNodesMax = 1U << 18; ///< after every function is expanded
 inline constexpr std::size_t kNameBytesMax = kTensorNameMax;  ///< any name inside the model
 inline constexpr std::size_t kStringBytesMax = 1U << 20;    ///< one string of an attribute, tensor
-inline constexpr std::size_t kNodeAttributesMax = 64;       ///< of one node
+inline constexpr std::size_t kNodeAttributesMax = 64;       ///< of one node, or one function
 inline constexpr std::size_t kExternalEntriesMax = 8;       ///< of one tensor
 
 inline constexpr std::uint64_t kTreeNodesMax = 1U << 21;    ///< nodes, or votes, of one ensemble

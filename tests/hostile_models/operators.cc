@@ -51,6 +51,21 @@ ByteVector deep_functions() {
   return with_functions(functions);
 }
 
+/// Functions whose attribute has a default that is none.
+std::vector<HostileModel> bad_defaults() {
+  const auto with_default = [](const OnnxMessage& attribute) {
+    return with_functions({function_of("F0", {relu("x", "y")}).message(11, attribute)});
+  };
+  return {
+      {"default-of-another-kind", "attribute-kind",
+       with_default(OnnxMessage().text(1, "a").message(5, small_tensor("t")).number(20, 11))},
+      {"default-without-kind", "attribute-kind", with_default(OnnxMessage().text(1, "a"))},
+      {"default-without-name", "attribute-name", with_default(onnx_int_attribute("", 1))},
+      {"default-refers", "attribute-reference",
+       with_default(OnnxMessage().text(1, "a").text(21, "b").number(20, 2))},
+  };
+}
+
 }  // namespace
 
 std::vector<HostileModel> hostile_operators() {
@@ -107,6 +122,7 @@ std::vector<HostileModel> hostile_operators() {
   shadow.graph = simple_graph({plain});
   shadow.functions = {OnnxMessage().text(1, "Relu").text(4, "x").text(5, "y").message(
       7, onnx_node("Neg", {"x"}, {"y"})).message(9, OnnxMessage().number(2, 17))};
+  for (HostileModel& model : bad_defaults()) models.push_back(std::move(model));
   models.push_back({"function-replaces-operator", "function-name", model_bytes(shadow)});
   return models;
 }

@@ -422,6 +422,7 @@ Function Decoder::function(Bytes message) {
       case 10: function.domain = without_alias(fields.once().name()); break;
       case 11:
         count(attributes_, kAttributesMax, "limit-attributes", fields);
+        if (function.defaults.size() >= kNodeAttributesMax) fields.raise("limit-node-attributes");
         function.defaults.push_back(attribute(fields.bytes()));
         break;
       case 13: function.overload = fields.once().name(); break;

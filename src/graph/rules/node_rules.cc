@@ -48,8 +48,8 @@ void check_attribute_content(const Attribute& attribute, const OperatorScope& sc
   }
 }
 
-void check_attributes(const Node& node, const OperatorVersion& version, const Where& where,
-                      FindingList& findings) {
+void check_schema(const Node& node, const OperatorVersion& version, const Where& where,
+                  FindingList& findings) {
   const auto rules = attribute_rules(version);
   for (const Attribute& attribute : node.attributes) {
     const Where at{&where, "attribute", -1, attribute.name};
@@ -115,7 +115,7 @@ void check_operator(const Node& node, const OperatorScope& scope, const Where& w
                      std::to_string(node.outputs.size()));
   }
   const std::uint64_t before = findings.count();
-  check_attributes(node, *version, where, findings);
+  check_schema(node, *version, where, findings);
   if (findings.count() != before) return;
   check_trees(node, where, findings);
   check_learned(node, where, findings);
@@ -123,9 +123,8 @@ void check_operator(const Node& node, const OperatorScope& scope, const Where& w
 
 }  // namespace
 
-void check_node(const Node& node, const OperatorScope& scope, const Where& where,
-                FindingList& findings) {
-  const std::vector<Attribute>& attributes = node.attributes;
+void check_attributes(const std::vector<Attribute>& attributes, const OperatorScope& scope,
+                      const Where& where, FindingList& findings) {
   for (std::size_t i = 0; i < attributes.size(); ++i) {
     const Where at{&where, "attribute", -1, attributes[i].name};
     check_attribute_content(attributes[i], scope, at, findings);
@@ -135,6 +134,11 @@ void check_node(const Node& node, const OperatorScope& scope, const Where& where
       break;
     }
   }
+}
+
+void check_node(const Node& node, const OperatorScope& scope, const Where& where,
+                FindingList& findings) {
+  check_attributes(node.attributes, scope, where, findings);
   const Function* function = scope.functions->called_by(node);
   if (function == nullptr) return check_operator(node, scope, where, findings);
   if (node.inputs.size() > function->inputs.size() ||

@@ -58,6 +58,12 @@ struct OperatorScope {
   bool in_function = false;
 };
 
+/// Checks attributes, a node's or a function's defaults, without what they mean: each has a name of
+/// its own and one value, of the kind that its type says, and the tensors in it hold. What reads an
+/// attribute's content later relies on this.
+void check_attributes(const std::vector<Attribute>& attributes, const OperatorScope& scope,
+                      const Where& where, FindingList& findings);
+
 /// Checks one node without what surrounds it: operator, number of inputs and outputs, attributes
 /// and the tensors in them. Subgraphs are left to check_structure.
 void check_node(const Node& node, const OperatorScope& scope, const Where& where,

@@ -204,16 +204,13 @@ void StructureCheck::function(Function& function, const OperatorScope& operators
     }
   }
   settle(scope, false, where);
+  OperatorScope outside = operators;  // a default has no attribute to refer to
+  outside.in_function = false;
+  check_attributes(function.defaults, outside, where, findings_);
   for (const Attribute& attribute : function.defaults) {
+    if (!attribute.content || attribute.content->graphs.empty()) continue;
     const Where at{&where, "attribute", -1, attribute.name};
-    if (attribute.content && !attribute.content->graphs.empty()) {
-      findings_.add("function-attribute", at, "a default may not be a graph");
-    }
-    if (!attribute.content) continue;
-    for (const Tensor& tensor : attribute.content->tensors) check_tensor(tensor, at, findings_);
-    for (const SparseTensor& sparse : attribute.content->sparses) {
-      check_sparse_tensor(sparse, at, findings_);
-    }
+    findings_.add("function-attribute", at, "a default may not be a graph");
   }
   nodes(function.nodes, scope, operators, where);
   for (const std::string_view output : function.outputs) {
