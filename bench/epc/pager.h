@@ -51,8 +51,8 @@ class Pager {
   void limit(std::uint64_t pages);
   /// Everything leaves, so that the next use of each page is a page in.
   void send_all_out();
-  /// Everything that ever was in use enters, no fault happens until a limit is set, and the queue is
-  /// in the order of addresses: what is counted next does not depend on what was before.
+  /// Everything that ever was in use enters, no fault happens until a limit is set, and the queue
+  /// is in the order of addresses: what is counted next does not depend on what was before.
   void bring_all_in();
   /// Pages of the memory that were ever in use.
   std::uint64_t used() const noexcept;
