@@ -21,7 +21,12 @@ const std::shared_ptr<const OrtRuntime>& shared_runtime() {
 struct PlainSession::Parts {
   const OrtRuntime& runtime = *shared_runtime();
   OrtSession* session = nullptr;
+  std::vector<OrtValue*> results;
 
+  void forget() {
+    for (OrtValue* result : results) runtime.functions().release_value(result);
+    results.clear();
+  }
   void settle(OrtOutcome outcome) const {
     CLOISTER_CHECK(runtime.settle(outcome, "bench.runtime").ok());
   }
@@ -44,12 +49,12 @@ PlainSession::PlainSession(const std::string& path, bool optimise)
 }
 
 PlainSession::~PlainSession() {
+  parts_->forget();
   parts_->runtime.functions().release_session(parts_->session);
 }
 
-std::vector<float> PlainSession::run(const std::vector<NamedTensorView>& inputs,
-                                     const std::string& output_name) {
-  const OrtFunctions& functions = parts_->runtime.functions();
+void PlainSession::compute(const std::vector<NamedTensorView>& inputs,
+                           const std::vector<std::string>& outputs) {
   std::vector<OrtInput> values;
   std::vector<const OrtValue*> pointers;
   std::vector<const char*> names;
@@ -58,14 +63,26 @@ std::vector<float> PlainSession::run(const std::vector<NamedTensorView>& inputs,
     pointers.push_back(values.back().value.get());
     names.push_back(input.name.c_str());
   }
-  const char* const name = output_name.c_str();
-  OrtValue* output = nullptr;
-  parts_->settle(functions.run(parts_->session, nullptr, names.data(), pointers.data(),
-                               pointers.size(), &name, 1, &output));
-  const Bytes data = ort_output(parts_->runtime, *output).value().tensor.data;
+  std::vector<const char*> output_names;
+  for (const std::string& output : outputs) output_names.push_back(output.c_str());
+  parts_->forget();
+  parts_->results.assign(outputs.size(), nullptr);
+  parts_->settle(parts_->runtime.functions().run(
+      parts_->session, nullptr, names.data(), pointers.data(), pointers.size(),
+      output_names.data(), output_names.size(), parts_->results.data()));
+}
+
+Bytes PlainSession::values(std::size_t index) const {
+  return ort_output(parts_->runtime, *parts_->results.at(index)).value().tensor.data;
+}
+
+std::vector<float> PlainSession::run(const std::vector<NamedTensorView>& inputs,
+                                     const std::string& output_name) {
+  compute(inputs, {output_name});
+  const Bytes data = values(0);
   std::vector<float> result(data.size() / sizeof(float));
   std::memcpy(result.data(), data.data(), data.size());
-  functions.release_value(output);
+  parts_->forget();
   return result;
 }
 
