@@ -1,5 +1,8 @@
 // Prints, a line a run, what one run of a model takes in this process and in a worker, in turn:
-// `inline NANOSECONDS` and `process NANOSECONDS`. Arguments: the model's file, rounds.
+// `inline NANOSECONDS` and `process NANOSECONDS`; and the processor time of both processes for it:
+// `inline_busy NANOSECONDS` and `process_busy NANOSECONDS`. Arguments: the model's file, rounds.
+#include <time.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -14,13 +17,32 @@
 namespace cloister {
 namespace {
 
-long long nanoseconds_of_run(LoadedModel& model, const Inputs& inputs) {
+struct Cost {
+  std::chrono::nanoseconds time;
+  std::chrono::nanoseconds busy;
+};
+
+/// Processor time of this process and of `model`'s worker, where it has one.
+std::chrono::nanoseconds busy_time(const LoadedModel& model) {
+  timespec own{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+  return std::chrono::seconds(own.tv_sec) + std::chrono::nanoseconds(own.tv_nsec) +
+         model.processor_time().value_or(std::chrono::nanoseconds(0));
+}
+
+Cost cost_of_run(LoadedModel& model, const Inputs& inputs) {
   RunControl control;
+  const auto busy = busy_time(model);
   const auto start = std::chrono::steady_clock::now();
   const auto outputs = model.run(inputs.views, {}, control);
   const auto took = std::chrono::steady_clock::now() - start;
   if (!outputs.ok()) std::exit(1);
-  return std::chrono::nanoseconds(took).count();
+  return {took, busy_time(model) - busy};
+}
+
+void print(const char* name, const Cost& cost) {
+  std::printf("%s %lld\n%s_busy %lld\n", name, static_cast<long long>(cost.time.count()), name,
+              static_cast<long long>(cost.busy.count()));
 }
 
 void bench(const std::string& path, int rounds) {
@@ -41,11 +63,11 @@ void bench(const std::string& path, int rounds) {
   const Inputs inputs = inputs_of(admitted.bundle.signature);
   for (int i = 0; i < rounds + rounds / 10 + 3; ++i) {
     const bool here_first = i % 2 == 0;
-    const long long first = nanoseconds_of_run(here_first ? *here : *there, inputs);
-    const long long second = nanoseconds_of_run(here_first ? *there : *here, inputs);
+    const Cost first = cost_of_run(here_first ? *here : *there, inputs);
+    const Cost second = cost_of_run(here_first ? *there : *here, inputs);
     if (i < rounds / 10 + 3) continue;  // warming up
-    std::printf("inline %lld\nprocess %lld\n", here_first ? first : second,
-                here_first ? second : first);
+    print("inline", here_first ? first : second);
+    print("process", here_first ? second : first);
   }
   std::printf("overhead_bytes %llu\nweights_bytes %llu\n",
               static_cast<unsigned long long>(there->overhead_bytes()),

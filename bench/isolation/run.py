@@ -1,6 +1,8 @@
 """./dev bench isolation: what it costs to run a model in a process of its own.
 
-Both run the same models in turn, on the same inputs; differences and ratios are of one round.
+Both run the same models in turn, on the same inputs; differences and ratios are of one round. What
+a large model costs more is a ratio of processor times, of both processes: other work on the machine
+changes times by more than what is looked for. Time itself is printed beside it.
 """
 
 import argparse
@@ -27,6 +29,10 @@ def measure(program, model, rounds):
     return figures
 
 
+def ratio(figures, name, base):
+    return statistics.median(a / b for a, b in zip(figures[name], figures[base]))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--programs", type=pathlib.Path, required=True)
@@ -36,18 +42,20 @@ def main():
     options = parser.parse_args()
     program = options.programs / "isolation_bench"
     met = True
-    for name, rounds in (("identity", 2000), ("resnet50", 60)):
+    for name, rounds in (("identity", 2000), ("resnet50", 150)):
         figures = measure(program, options.suite / f"{name}.onnx",
                           rounds // 10 if options.quick else rounds)
         print(f"{name}:")
         for kind in ("inline", "process"):
             print("  " + describe(kind, [value / 1e3 for value in figures[kind]], "us", digits=1))
         added = statistics.median(b - a for a, b in zip(figures["inline"], figures["process"]))
-        share = statistics.median(b / a for a, b in zip(figures["inline"], figures["process"])) - 1
         if name == "identity":
             met &= goal(f"  crossing the border: {added / 1e3:.1f} us (goal 60)", added, 60_000)
         else:
-            met &= goal(f"  crossing the border: {share:.2%} (goal 1%)", share, 0.01)
+            share = ratio(figures, "process_busy", "inline_busy") - 1
+            print(f"  in time: {ratio(figures, 'process', 'inline') - 1:.2%}")
+            met &= goal(f"  crossing the border: {share:.2%} of processor time (goal 1%)", share,
+                        0.01)
     return 0 if met else 1
 
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -98,6 +99,10 @@ class LoadedModel {
   virtual std::uint64_t overhead_bytes() const noexcept { return 0; }
   /// Measures that anew: reads a few files of the kernel's.
   virtual void measure() {}
+  /// Processor time that what runs it has taken so far: the difference between two calls is what
+  /// the runs between them cost, whatever else the machine does. Nothing where the engine cannot
+  /// tell.
+  virtual std::optional<std::chrono::nanoseconds> processor_time() const { return std::nullopt; }
   /// Ends what runs it, because memory is short: runs under way fail with `unavailable`.
   virtual void end() {}
   /// How often what runs it died or had to be ended since it was loaded.

@@ -4,16 +4,12 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "serving/packing_judgement.h"
 
 namespace cloister {
 namespace {
 
 constexpr std::uint64_t kTrialInputBytesMax = 1ULL << 30;
-// Both layouts are run in turn; the fastest run of each says what it can do.
-constexpr int kPackingRounds = 7;
-constexpr std::chrono::seconds kPackingTimeMax{6};
-// What other work on the machine adds to a fastest run is less than this.
-constexpr double kPackingGain = 1.015;
 
 EngineModel engine_model(const OpenedModel& opened, bool prepack) {
   EngineModel model;
@@ -33,37 +29,15 @@ bool has_open_extent(const Signature& signature) {
   });
 }
 
-/// How long one run takes; nothing where it fails.
-std::optional<std::chrono::nanoseconds> time_of_run(LoadedModel& model,
-                                                    const std::vector<NamedTensorView>& inputs,
-                                                    const TrialParts& parts,
-                                                    const TrialSettings& settings) {
-  const SteadyTime start = parts.clock.steady();
-  RunControl control(start + settings.time_max);
-  if (!model.run(inputs, {}, control).ok()) return std::nullopt;
-  return parts.clock.steady() - start;
-}
-
-/// Whether `opened` runs faster with packed weights than `unpacked`, the same without. Where no run
-/// can tell, as inputs of other sizes may take longer, packing is taken to pay.
-bool is_worth_packing(const TrialParts& parts, const TrialSettings& settings,
-                      const OpenedModel& opened, LoadedModel& unpacked,
-                      const std::vector<NamedTensorView>& inputs) {
+/// Whether the form that `unpacked` is would run better with packed weights. Where no run can tell,
+/// as inputs of other sizes may take longer, packing is taken to pay.
+bool should_pack(const TrialParts& parts, const TrialSettings& settings, const OpenedModel& opened,
+                 LoadedModel& unpacked, const std::vector<NamedTensorView>& inputs) {
   if (has_open_extent(opened.bundle.signature)) return true;
   const auto packed = parts.engine.load(engine_model(opened, true));
   if (!packed.ok()) return false;
-  std::chrono::nanoseconds best_unpacked = std::chrono::nanoseconds::max();
-  std::chrono::nanoseconds best_packed = std::chrono::nanoseconds::max();
-  const SteadyTime end = parts.clock.steady() + kPackingTimeMax;
-  for (int i = 0; i < kPackingRounds && (i < 2 || parts.clock.steady() < end); ++i) {
-    const auto without = time_of_run(unpacked, inputs, parts, settings);
-    const auto with = time_of_run(*packed.value(), inputs, parts, settings);
-    if (!without || !with) return true;
-    best_unpacked = std::min(best_unpacked, *without);
-    best_packed = std::min(best_packed, *with);
-  }
-  return static_cast<double>(best_unpacked.count()) >
-         kPackingGain * static_cast<double>(best_packed.count());
+  return is_worth_packing({unpacked, *packed.value(), opened.bundle.weights_bytes}, inputs,
+                          parts.clock, settings.time_max);
 }
 
 }  // namespace
@@ -112,7 +86,7 @@ Result<std::vector<Finding>> try_out(const TrialParts& parts, const TrialSetting
   }
   if (opened.optimised && ran.ok()) {
     staged.set_worth_packing(
-        is_worth_packing(parts, settings, opened, *loaded.value(), inputs.value()));
+        should_pack(parts, settings, opened, *loaded.value(), inputs.value()));
   }
   return findings;
 }

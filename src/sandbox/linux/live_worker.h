@@ -49,6 +49,10 @@ class LiveWorker {
   bool alive() const noexcept { return !broken() && process_.alive(); }
   /// Bytes beside the weights.
   std::uint64_t overhead_bytes() const;
+  /// As WorkerProcess says it.
+  std::optional<std::chrono::nanoseconds> processor_time() const {
+    return process_.processor_time();
+  }
 
  private:
   struct LaneSlot {

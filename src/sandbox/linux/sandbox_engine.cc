@@ -80,6 +80,9 @@ class SandboxModel final : public LoadedModel {
     workers_.measure();
     refill();
   }
+  std::optional<std::chrono::nanoseconds> processor_time() const override {
+    return workers_.processor_time();
+  }
   void end() override { workers_.end(); }
   std::uint64_t deaths() const noexcept override {
     return deaths_.load(std::memory_order_relaxed);

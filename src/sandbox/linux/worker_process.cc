@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -247,6 +248,16 @@ void WorkerProcess::end() const noexcept {
 
 std::uint64_t WorkerProcess::private_bytes() const {
   return private_bytes_of(std::to_string(pid_));
+}
+
+std::optional<std::chrono::nanoseconds> WorkerProcess::processor_time() const {
+  clockid_t clock{};
+  timespec time{};
+  if (!alive() || ::clock_getcpuclockid(pid_, &clock) != 0 ||
+      ::clock_gettime(clock, &time) != 0) {
+    return std::nullopt;
+  }
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 std::uint64_t private_bytes_of_this_process() {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -58,6 +60,8 @@ class WorkerProcess {
   void end() const noexcept;
   /// Memory that only this process has, in bytes, now.
   std::uint64_t private_bytes() const;
+  /// Processor time of all its threads since it started; nothing once it ended.
+  std::optional<std::chrono::nanoseconds> processor_time() const;
 
  private:
   Descriptor process_;  // a pidfd: a number that is never another process's

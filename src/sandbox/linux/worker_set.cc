@@ -163,6 +163,17 @@ void WorkerSet::measure() {
   overhead_bytes_.store(bytes, std::memory_order_relaxed);
 }
 
+std::optional<std::chrono::nanoseconds> WorkerSet::processor_time() const {
+  const MutexLock lock(mutex_);
+  std::chrono::nanoseconds all{};
+  for (const Slot& slot : slots_) {
+    const auto time = slot.worker->processor_time();
+    if (!time) return std::nullopt;
+    all += *time;
+  }
+  return all;
+}
+
 void WorkerSet::end() {
   const MutexLock lock(mutex_);
   for (const Slot& slot : slots_) slot.worker->end_for_memory();

@@ -49,6 +49,8 @@ class WorkerSet {
     return overhead_bytes_.load(std::memory_order_relaxed);
   }
   void measure() EXCLUDES(mutex_);
+  /// Processor time of those that live, together; nothing where one just ended.
+  std::optional<std::chrono::nanoseconds> processor_time() const EXCLUDES(mutex_);
   /// Ends every worker: runs under way fail.
   void end() EXCLUDES(mutex_);
 
@@ -76,7 +78,7 @@ class WorkerSet {
   const Make make_;
   const std::function<void()> died_;
   std::atomic<std::uint64_t> overhead_bytes_{0};
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Signal changed_;
   Slots slots_ GUARDED_BY(mutex_);
   unsigned starting_ GUARDED_BY(mutex_) = 0;

@@ -1,0 +1,77 @@
+#include "serving/packing_judgement.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace cloister {
+namespace {
+
+constexpr std::size_t kRoundsMin = 5;
+constexpr std::size_t kRoundsMax = 41;
+constexpr std::chrono::seconds kTimeMax{20};
+// Below the first, packing does nothing that could be measured; below the second, what it saves is
+// not worth the memory.
+constexpr double kAnyGain = 1.005;
+constexpr double kClearGain = 1.03;
+
+/// Whether a packed model stays within what a model may take in memory: docs/design/0004.
+bool is_small_beside(std::uint64_t overhead_bytes, std::uint64_t weights_bytes) {
+  constexpr std::uint64_t kBeside = 40ULL << 20;
+  return overhead_bytes <= weights_bytes / 100 * 35 + kBeside;
+}
+
+/// What one run costs; nothing where it fails.
+std::optional<double> cost_of_run(LoadedModel& model, const std::vector<NamedTensorView>& inputs,
+                                  const Clock& clock, std::chrono::seconds time_max) {
+  const auto busy_before = model.processor_time();
+  const SteadyTime start = clock.steady();
+  RunControl control(start + time_max);
+  if (!model.run(inputs, {}, control).ok()) return std::nullopt;
+  const SteadyTime end = clock.steady();
+  const auto busy_after = model.processor_time();
+  if (busy_before && busy_after && *busy_after > *busy_before) {
+    return static_cast<double>((*busy_after - *busy_before).count());
+  }
+  return static_cast<double>(std::chrono::nanoseconds(end - start).count());
+}
+
+}  // namespace
+
+std::optional<bool> is_median_above(std::vector<double> gains, double least) {
+  if (gains.size() < kRoundsMin) return std::nullopt;
+  std::ranges::sort(gains);
+  // As many lie on either side of a median as heads fall in so many throws of a coin: all but one
+  // time in twenty it is between these two.
+  const double count = static_cast<double>(gains.size());
+  const auto outside = static_cast<std::size_t>(std::max(0.0, count / 2 - std::sqrt(count)));
+  if (gains[outside] > least) return true;
+  if (gains[gains.size() - 1 - outside] < least) return false;
+  return std::nullopt;
+}
+
+bool is_worth_packing(const PackingPair& pair, const std::vector<NamedTensorView>& inputs,
+                      const Clock& clock, std::chrono::seconds run_time_max) {
+  const SteadyTime end = clock.steady() + kTimeMax;
+  std::vector<double> gains;
+  bool cheap = true;
+  // The first round is for memory that is touched once.
+  for (std::size_t round = 0; round <= kRoundsMax; ++round) {
+    std::optional<double> unpacked;
+    if (round % 2 == 0) unpacked = cost_of_run(pair.unpacked, inputs, clock, run_time_max);
+    const auto packed = cost_of_run(pair.packed, inputs, clock, run_time_max);
+    if (round % 2 == 1) unpacked = cost_of_run(pair.unpacked, inputs, clock, run_time_max);
+    if (!packed || !unpacked) return false;  // it stays with what ran at upload
+    if (round == 0) {
+      pair.packed.measure();
+      cheap = is_small_beside(pair.packed.overhead_bytes(), pair.weights_bytes);
+      continue;
+    }
+    gains.push_back(*unpacked / *packed);
+    const auto clear = is_median_above(gains, cheap ? kAnyGain : kClearGain);
+    if (clear) return *clear;
+    if (clock.steady() >= end) break;
+  }
+  return cheap;
+}
+
+}  // namespace cloister
