@@ -49,6 +49,7 @@ Status work(std::span<char*> arguments) {
   settings.library = "/proc/self/fd/" + std::to_string(kWorkerLibrary);
   CLOISTER_ASSIGN(settings.intra_op_threads, number_of(arguments[1]));
   CLOISTER_ASSIGN(settings.inter_op_threads, number_of(arguments[2]));
+  settings.threads_beforehand = true;  // none can be made once the door is closed
   const PosixClock clock;
   return run_worker([&] { return warm_engine(settings, clock); });
 }

@@ -42,13 +42,10 @@ Result<EngineChoice> choose_engine(const ServerConfig& config, const Software& s
     return EngineChoice{std::move(engine), "none"};
   }
   CLOISTER_CHECK(software.worker.has_value());
-  if (config.intra_op_threads != 1 || config.inter_op_threads != 1) {
-    return Error{Code::invalid, "start.threads",
-                 Detail("under \"isolation\": \"process\" the runtime has one thread: "
-                        "\"intra_op_threads\" and \"inter_op_threads\" must be 1")};
-  }
   SandboxSettings settings;
-  settings.program = {software.worker->file.number(), software.library.file.number(), {"1", "1"}};
+  settings.program = {software.worker->file.number(), software.library.file.number(),
+                      {std::to_string(config.intra_op_threads),
+                       std::to_string(config.inter_op_threads)}};
   settings.lanes = std::min(config.run_threads, kLanesMax);
   settings.scope = scope_named(config.worker_scope);
   settings.worker_memory_max = std::max(config.memory_budget_bytes, kWorkerMemoryLeast);

@@ -87,6 +87,9 @@ void write_residency(const MetricsSources& sources, const ServerConfig& config, 
           static_cast<double>(counts.failed_loads));
   counter("cloister_evictions_total", "Idle versions put out of memory to make room.",
           static_cast<double>(counts.evictions));
+  counter("cloister_worker_restarts_total",
+          "Models' processes that died or had to be ended, and were replaced.",
+          static_cast<double>(sources.engine.worker_deaths()));
 }
 
 void write_process(const MetricsSources& sources, MetricsText& out) {

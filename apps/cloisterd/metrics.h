@@ -4,6 +4,7 @@
 
 #include "base/result.h"
 #include "config/server_config.h"
+#include "engine/engine.h"
 #include "net/metrics_listener.h"
 #include "observe/request_counters.h"
 #include "residency/residency.h"
@@ -19,6 +20,7 @@ struct MetricsSources {
   const Statistics& statistics;
   const OptionsBook& options;
   const Residency& residency;
+  const Engine& engine;
   const JobQueue& runs;
   const JobQueue& loads;
   const JobQueue& uploads;

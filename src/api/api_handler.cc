@@ -304,6 +304,7 @@ void ApiHandler::enqueue(JobQueue& queue, const ExchangePtr& exchange,
 }
 
 void ApiHandler::answer(Exchange& exchange, HttpResponse response) const {
+  exchange.lease.reset();
   if (exchange.record && response.status >= 400) {
     parts_.statistics.failed(exchange.record->ref, parts_.clock.steady() - exchange.since);
   }

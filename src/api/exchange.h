@@ -41,6 +41,7 @@ struct ApiHandler::Exchange {
   std::optional<PreparedInfer> infer;
   /// infer: 1 once the peer went away. Apart, so that who watches the peer holds no exchange.
   std::shared_ptr<std::atomic<std::uint32_t>> peer_gone;
+  std::optional<Lease> lease;  ///< infer: keeps the model that was waited for until it has run
   SteadyTime deadline{};       ///< infer: of everything, the wait for a load included
   std::uint64_t bytes_in = 0;  ///< of the body as received
   std::optional<ReceiptWish> receipt;   ///< infer: where one is wanted

@@ -96,11 +96,12 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
   const Status queued = parts_.queues.loads.push([this, exchange] {
     RunControl control(exchange->deadline, exchange->peer_gone.get(), 1);
     control.set_caller(exchange->caller->id().value);
-    const Status loaded = parts_.models.await(*exchange->record, control);
+    auto loaded = parts_.models.await(*exchange->record, control);
     if (!loaded.ok()) {
       answer(*exchange, ErrorResponse::of(loaded.error()));
       return;
     }
+    exchange->lease = std::move(loaded).value();
     enqueue_infer(exchange);
   }, exchange->caller->id().value);
   if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));

@@ -124,6 +124,9 @@ class Engine {
   /// Fails: `internal` when the runtime refuses the model; `unavailable` when memory is short.
   virtual Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) = 0;
   virtual Standing standing(const VersionRef&) const { return Standing::well; }
+  /// How often what ran a model died or had to be ended, of all models; each was replaced by a
+  /// fresh one, at once or when the model was next wanted.
+  virtual std::uint64_t worker_deaths() const { return 0; }
   /// Memory beside all models that this process and the engine's spare parts take now, in bytes.
   virtual std::uint64_t shared_bytes() const { return 0; }
 

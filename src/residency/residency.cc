@@ -17,6 +17,10 @@ Result<Lease> Residency::acquire(const VersionRef& ref, SteadyTime deadline,
 
 void Residency::keep(const VersionRef& ref, Keep keep) { rooms_->keep(ref, keep); }
 
+Result<MemoryHold> Residency::set_aside(std::uint64_t bytes, SteadyTime deadline) {
+  return rooms_->set_aside(bytes, deadline);
+}
+
 Status Residency::unload(const VersionRef& ref) { return rooms_->unload(ref); }
 
 bool Residency::is_resident(const VersionRef& ref) const { return rooms_->is_resident(ref); }

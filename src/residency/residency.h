@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,7 @@ struct Waiter {
   std::string principal;  ///< empty: nobody in particular, without a share
   /// Waiting ends once it is cancelled; the load goes on where others wait for it too.
   const RunControl* control = nullptr;
+  std::optional<Keep> keep{};  ///< as by Residency::keep; nothing: as it is
 };
 
 /// What was done since the start.
@@ -55,6 +57,9 @@ struct ResidencyCounts {
   std::uint64_t evictions = 0;  ///< of idle models, to make room
   std::chrono::nanoseconds load_time{};  ///< of the loads that succeeded, together
 };
+
+/// Memory that is counted beside models; given back when the last copy goes.
+using MemoryHold = std::shared_ptr<const void>;
 
 /// Keeps one loaded model from being evicted. Copies share it; the last one gives it back.
 class Lease {
@@ -92,6 +97,11 @@ class Residency {
 
   /// From now on, until `unload`. Loads nothing.
   void keep(const VersionRef& ref, Keep keep);
+
+  /// Counts `bytes`, or the whole budget where that is less, for work that takes memory beside
+  /// models: idle ones make room. Waits at most until `deadline`. Fails: `busy` past it;
+  /// `unavailable` while this is being destroyed. Destroy it after every MemoryHold is gone.
+  Result<MemoryHold> set_aside(std::uint64_t bytes, SteadyTime deadline);
 
   /// Forgets the model, what `keep` said and its failures; running requests finish on it, later
   /// ones load anew. Fails: `not_found` where it was not in memory.

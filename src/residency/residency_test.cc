@@ -262,6 +262,29 @@ TEST_F(ResidencyTest, LetsGoAtOnceOfWhatIsNeverKept) {
   }
 }
 
+TEST_F(ResidencyTest, IsBusyWhereNothingCanBeSetAside) {
+  vault_.add("used", 30 * kMiB);
+  Residency& residency = make({.budget_bytes = 64 * kMiB});
+  const Lease lease = residency.acquire(ref_of("used"), soon()).value();
+  EXPECT_EQ(residency.set_aside(40 * kMiB, clock_.steady()).error().code, Code::busy);
+}
+
+TEST_F(ResidencyTest, CountsWhatIsSetAsideAndEvictsForIt) {
+  vault_.add("idle", 30 * kMiB);
+  vault_.add("small", 8 * kMiB);
+  Residency& residency = make({.budget_bytes = 64 * kMiB});
+  ASSERT_TRUE(residency.acquire(ref_of("idle"), soon()).ok());
+  {
+    const MemoryHold memory = residency.set_aside(40 * kMiB, soon()).value();
+    EXPECT_EQ(names(residency), std::set<std::string>{});
+    EXPECT_EQ(residency.resident_bytes(), 40 * kMiB);
+    EXPECT_EQ(residency.acquire(ref_of("idle"), clock_.steady()).error().code, Code::busy);
+  }
+  EXPECT_TRUE(residency.acquire(ref_of("idle"), soon()).ok());
+  const MemoryHold all = residency.set_aside(1'000 * kMiB, soon()).value();
+  EXPECT_EQ(residency.resident_bytes(), 64 * kMiB) << "more than all there is takes all";
+}
+
 TEST_F(ResidencyTest, EvictsAsModelsGrowAndEndsWhatGrowsPastEverything) {
   vault_.add("busy", 10 * kMiB);
   vault_.add("idle", 10 * kMiB);

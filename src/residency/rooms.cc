@@ -63,13 +63,17 @@ std::uint64_t Residency::Rooms::limit() const {
   return settings_.budget_bytes - std::min(base_bytes_, settings_.budget_bytes);
 }
 
-void Residency::Rooms::keep(const VersionRef& ref, Keep keep) {
-  const MutexLock lock(mutex_);
+void Residency::Rooms::set_keep(const VersionRef& ref, Keep keep) {
   if (keep == Keep::cached) {
     keeps_.erase(ref);
   } else {
     keeps_[ref] = keep;
   }
+}
+
+void Residency::Rooms::keep(const VersionRef& ref, Keep keep) {
+  const MutexLock lock(mutex_);
+  set_keep(ref, keep);
   work_.notify_all();
 }
 
@@ -79,6 +83,7 @@ Result<Lease> Residency::Rooms::acquire(const VersionRef& ref, SteadyTime deadli
     const MutexLock lock(mutex_);
     const auto found = rooms_.find(ref);
     if (found != rooms_.end() && found->second->stage == Stage::ready) {
+      if (waiter.keep) set_keep(ref, *waiter.keep);
       return lease(*found->second);
     }
   }
@@ -94,6 +99,7 @@ Result<Lease> Residency::Rooms::acquire(const VersionRef& ref, SteadyTime deadli
           settings_.loads_per_principal_max) {
     return Error{Code::busy, "residency.share"};
   }
+  if (waiter.keep) set_keep(ref, *waiter.keep);
   std::shared_ptr<Room>& place = rooms_[ref];
   if (!place) {
     place = std::make_shared<Room>(ref, waiter.principal);
@@ -435,6 +441,7 @@ void Residency::Rooms::load(Room& room, std::uint64_t reserved) {
     counts_.load_time += clock_.steady() - began;
     recount(*held);
     held->last_used = ++uses_;
+    if (keep_of(room.ref) == Keep::never) held->to_pack = false;  // not worth it for one use
     room.held = held;
     room.failures = 0;
     room.stage = Stage::ready;

@@ -19,6 +19,7 @@ class Residency::Rooms {
   Result<Lease> acquire(const VersionRef& ref, SteadyTime deadline, const Waiter& waiter)
       EXCLUDES(mutex_);
   void keep(const VersionRef& ref, Keep keep) EXCLUDES(mutex_);
+  Result<MemoryHold> set_aside(std::uint64_t bytes, SteadyTime deadline) EXCLUDES(mutex_);
   Status unload(const VersionRef& ref) EXCLUDES(mutex_);
   bool is_resident(const VersionRef& ref) const EXCLUDES(mutex_);
   std::vector<ResidentModel> resident() const EXCLUDES(mutex_);
@@ -59,6 +60,7 @@ class Residency::Rooms {
   using HeldList = std::vector<std::shared_ptr<Held>>;
 
   Result<Lease> wait_for(Room& room, SteadyTime deadline, const Waiter& waiter) REQUIRES(mutex_);
+  void set_keep(const VersionRef& ref, Keep keep) REQUIRES(mutex_);
   Keep keep_of(const VersionRef& ref) const REQUIRES(mutex_);
   /// What models may take now.
   std::uint64_t limit() const REQUIRES(mutex_);

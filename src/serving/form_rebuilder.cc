@@ -5,9 +5,14 @@
 #include "base/caught.h"
 
 namespace cloister {
+namespace {
 
-FormRebuilder::FormRebuilder(Vault& vault, TrialParts parts, TrialSettings settings)
-    : vault_(vault),
+constexpr std::chrono::seconds kMemoryWaitMax{10};
+
+}  // namespace
+
+FormRebuilder::FormRebuilder(Places places, TrialParts parts, TrialSettings settings)
+    : places_(places),
       parts_(parts),
       settings_(settings),
       optimises_(!parts.engine.optimises_for().empty()),
@@ -47,12 +52,18 @@ void FormRebuilder::loop() {
 }
 
 Status FormRebuilder::rebuild(const VersionRef& ref) const {
-  CLOISTER_ASSIGN(auto staged, vault_.restage(ref));
+  CLOISTER_ASSIGN(auto staged, places_.vault.restage(ref));
+  CLOISTER_ASSIGN(const MemoryHold memory,
+                  places_.residency.set_aside(trial_bytes(staged->record().cost),
+                                              parts_.clock.steady() + kMemoryWaitMax));
   CLOISTER_ASSIGN(const bool added, add_optimised_form(parts_, *staged));
   if (!added) return Done{};
   CLOISTER_ASSIGN(const auto findings, try_out(parts_, settings_, *staged));
   if (!findings.empty()) return Error{Code::refused, "serving.rebuild"};
-  return vault_.commit(std::move(staged));
+  const VersionRecord rebuilt = staged->record();
+  CLOISTER_TRY(places_.vault.commit(std::move(staged)));
+  places_.stored.resize(rebuilt);
+  return Done{};
 }
 
 }  // namespace cloister

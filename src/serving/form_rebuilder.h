@@ -5,6 +5,8 @@
 #include <thread>
 
 #include "base/mutex.h"
+#include "residency/residency.h"
+#include "serving/stored_index.h"
 #include "serving/trial.h"
 
 namespace cloister {
@@ -14,8 +16,13 @@ namespace cloister {
 /// version is tried once in a process's life. Safe from several threads.
 class FormRebuilder {
  public:
-  /// What `parts` refers to, and `vault`, must outlive it.
-  FormRebuilder(Vault& vault, TrialParts parts, TrialSettings settings);
+  struct Places {
+    Vault& vault;
+    Residency& residency;  ///< where the memory for it is set aside
+    StoredIndex& stored;   ///< is told what a version takes then
+  };
+  /// What `places` and `parts` refer to must outlive it.
+  FormRebuilder(Places places, TrialParts parts, TrialSettings settings);
   ~FormRebuilder();
   FormRebuilder(const FormRebuilder&) = delete;
   FormRebuilder& operator=(const FormRebuilder&) = delete;
@@ -31,7 +38,7 @@ class FormRebuilder {
   void loop() EXCLUDES(mutex_);
   Status rebuild(const VersionRef& ref) const;
 
-  Vault& vault_;
+  const Places places_;
   const TrialParts parts_;
   const TrialSettings settings_;
   const bool optimises_;

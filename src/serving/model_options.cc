@@ -16,6 +16,7 @@ constexpr std::size_t kRecordBytesMax = 4U << 20;
 constexpr std::size_t kOwnersBytesMax = 256U << 10;  // so that no owner takes the others' room
 constexpr std::string_view kAcrossPrincipals = "cloister_batch_across_principals";
 constexpr std::string_view kNameInMetrics = "cloister_name_in_metrics";
+constexpr std::string_view kNeverCached = "cloister_never_cached";
 
 /// What clients send back as they were told it, and what the model file decides.
 constexpr std::array<std::string_view, 16> kPassedOver = {
@@ -116,6 +117,7 @@ Status read_parameters(const JsonValue& value, ModelOptions& options) {
     const JsonValue* text = member.value.find("string_value");
     bool* flag = member.key == kAcrossPrincipals ? &options.batch_across_principals
                  : member.key == kNameInMetrics  ? &options.name_in_metrics
+                 : member.key == kNeverCached    ? &options.never_cached
                                                  : nullptr;
     if (flag == nullptr) return wrong("parameters." + member.key, "nothing: no such parameter");
     if (text == nullptr || (text->text() != "true" && text->text() != "false")) {
@@ -193,6 +195,7 @@ std::string model_options_json(const ModelOptions& options) {
   };
   flag(kAcrossPrincipals, options.batch_across_principals);
   flag(kNameInMetrics, options.name_in_metrics);
+  flag(kNeverCached, options.never_cached);
   out.end_object().end_object();
   return json;
 }

@@ -43,6 +43,7 @@ struct ModelOptions {
   std::vector<std::uint64_t> preferred_sizes;  ///< rising, each at most batch_max
   bool batch_across_principals = false;        ///< requests of several callers in one run
   bool name_in_metrics = false;                ///< the model's name may be in the server's metrics
+  bool never_cached = false;  ///< in memory for as long as requests use it, and no longer
   bool operator==(const ModelOptions&) const = default;
 };
 

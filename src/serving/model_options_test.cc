@@ -35,6 +35,7 @@ TEST(ParseModelOptions, ReadsBackWhatItWrites) {
   options.queue_delay_microseconds_max = 500;
   options.preferred_sizes = {4, 16};
   options.batch_across_principals = true;
+  options.never_cached = true;
   options.name_in_metrics = true;
   const auto again = parse_model_options(model_options_json(options));
   ASSERT_TRUE(again.ok());

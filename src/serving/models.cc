@@ -32,7 +32,7 @@ Error without_inside(const Error& error) {
 
 Models::Models(Parts parts, ModelsSettings settings)
     : parts_(parts), settings_(settings), stored_(parts.vault.versions()),
-      rebuilder_(parts.vault, trial_parts(), settings.trial) {}
+      rebuilder_({parts.vault, parts.residency, stored_}, trial_parts(), settings.trial) {}
 
 TrialParts Models::trial_parts() const {
   return {parts_.engine, parts_.admission, parts_.clock, parts_.events};
@@ -142,7 +142,18 @@ Status Models::set_options(const Caller& caller, const VersionRecord& newest,
                  Detail("config, \"max_batch_size\": this model cannot be batched: every input and "
                         "output needs an open outermost extent, and numbers as elements")};
   }
+  if (options_of(newest.ref.model)->never_cached && !options.never_cached) {
+    for (const VersionNumber version : stored_.versions_of(newest.ref.model)) {
+      parts_.residency.keep({newest.ref.model, version}, Keep::cached);
+    }
+  }
   return parts_.options.set(newest.ref.model, options);
+}
+
+Waiter Models::waiter(const VersionRecord& record, const RunControl& control) const {
+  Waiter waiter{control.caller(), &control};
+  if (options_of(record.ref.model)->never_cached) waiter.keep = Keep::never;
+  return waiter;
 }
 
 Result<VersionStatistics> Models::statistics_of(const Caller& caller,
@@ -224,6 +235,9 @@ Result<UploadOutcome> Models::upload(const Caller& caller, const VersionRef& ref
   model.memory = PrivateMemory();
   report(ref, ModelChange::sealed, model.size, since);
 
+  CLOISTER_ASSIGN(const MemoryHold memory,
+                  parts_.residency.set_aside(trial_bytes(staged->record().cost),
+                                             parts_.clock.steady() + settings_.load_time_max));
   CLOISTER_TRY(add_optimised_form(trial_parts(), *staged));
   CLOISTER_ASSIGN(std::vector<Finding> findings,
                   try_out(trial_parts(), settings_.trial, *staged));
@@ -270,16 +284,14 @@ Result<Inference> Models::run_resident(const VersionRecord& record,
                                        RunControl& control) {
   const SteadyTime deadline =
       control.deadline().value_or(parts_.clock.steady() + settings_.load_time_max);
-  CLOISTER_ASSIGN(Lease lease, parts_.residency.acquire(record.ref, deadline,
-                                                        {control.caller(), &control}));
+  CLOISTER_ASSIGN(Lease lease,
+                  parts_.residency.acquire(record.ref, deadline, waiter(record, control)));
   if (!lease.optimised()) rebuilder_.want(record.ref);
   CLOISTER_ASSIGN(auto results, lease.model().run(inputs, outputs, control));
   return Inference{std::move(lease), std::move(results)};
 }
 
-Status Models::load(const Caller& caller, const VersionRecord& record, std::optional<Keep> keep) {
-  if (keep) parts_.residency.keep(record.ref, *keep);
-  if (keep == Keep::never) return Done{};
+Status Models::load(const Caller& caller, const VersionRecord& record) {
   const auto lease = parts_.residency.acquire(
       record.ref, parts_.clock.steady() + settings_.load_time_max, {caller.id().value});
   if (lease.ok()) return Done{};
@@ -293,14 +305,12 @@ Status Models::unload(const Caller&, const VersionRecord& record) {
   return unloaded;
 }
 
-Status Models::await(const VersionRecord& record, const RunControl& control) {
+Result<Lease> Models::await(const VersionRecord& record, const RunControl& control) {
   const SteadyTime deadline =
       control.deadline().value_or(parts_.clock.steady() + settings_.load_time_max);
-  const auto lease =
-      parts_.residency.acquire(record.ref, deadline, {control.caller(), &control});
-  if (lease.ok()) return Done{};
-  return control.caller() == record.ref.model.owner.value ? lease.error()
-                                                          : without_inside(lease.error());
+  auto lease = parts_.residency.acquire(record.ref, deadline, waiter(record, control));
+  if (lease.ok() || control.caller() == record.ref.model.owner.value) return lease;
+  return without_inside(lease.error());
 }
 
 bool Models::is_resident(const VersionRef& ref) const {

@@ -123,13 +123,12 @@ class Models {
   Result<Inference> run(const VersionRecord& record, const std::vector<NamedTensorView>& inputs,
                         const std::vector<std::string>& outputs, RunControl& control);
 
-  /// Puts a version in memory, or takes it out. `keep` holds until it is taken out; what is never
-  /// kept is not loaded now. Fails as Residency does; `not_found`.
-  Status load(const Caller& caller, const VersionRecord& record, std::optional<Keep> keep = {});
+  /// Puts a version in memory, or takes it out. Fails as Residency does; `not_found`.
+  Status load(const Caller& caller, const VersionRecord& record);
   Status unload(const Caller& caller, const VersionRecord& record);
-  /// Waits until `record`'s model is in memory, or `control` ends the waiting. Fails as
-  /// Residency::acquire does.
-  Status await(const VersionRecord& record, const RunControl& control);
+  /// Waits until `record`'s model is in memory, where it stays as long as the result does, or
+  /// `control` ends the waiting. Fails as Residency::acquire does.
+  Result<Lease> await(const VersionRecord& record, const RunControl& control);
   bool is_resident(const VersionRef& ref) const;
   /// Whether the version's workers died lately; then it is not loaded for a while.
   Standing standing(const VersionRef& ref) const { return parts_.engine.standing(ref); }
@@ -137,6 +136,8 @@ class Models {
   Result<Erasure> erase(const Caller& caller, const VersionRecord& record);
 
  private:
+  /// Who waits for `record` by `control`, and whether it is kept afterwards.
+  Waiter waiter(const VersionRecord& record, const RunControl& control) const;
   bool owns(const Caller& caller, const ModelId& model) const;
   bool may(const Caller& caller, const VersionRef& ref, std::optional<Right> right) const;
   TrialParts trial_parts() const;

@@ -30,6 +30,17 @@ void StoredIndex::remove(const VersionRef& ref) {
   --size_;
 }
 
+void StoredIndex::resize(const VersionRecord& record) {
+  const MutexLock lock(mutex_);
+  const auto model = models_.find(record.ref.model);
+  if (model == models_.end()) return;
+  const auto version = model->second.find(record.ref.version);
+  if (version == model->second.end()) return;
+  Usage& usage = owners_[record.ref.model.owner];
+  usage.stored_bytes = usage.stored_bytes - version->second + record.stored_bytes;
+  version->second = record.stored_bytes;
+}
+
 StoredIndex::Usage StoredIndex::usage_of(const PrincipalId& owner) const {
   const MutexLock lock(mutex_);
   const auto found = owners_.find(owner);

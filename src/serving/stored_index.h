@@ -23,6 +23,8 @@ class StoredIndex {
   /// Of a version that was committed, or erased. Doing either twice changes nothing.
   void add(const VersionRecord& record);
   void remove(const VersionRef& ref);
+  /// Of a version that takes another number of bytes now; of one that is not here, nothing.
+  void resize(const VersionRecord& record);
 
   Usage usage_of(const PrincipalId& owner) const;
   /// Rising; empty where there is no such model.

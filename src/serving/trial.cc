@@ -10,6 +10,7 @@ namespace cloister {
 namespace {
 
 constexpr std::uint64_t kTrialInputBytesMax = 1ULL << 30;
+constexpr std::uint64_t kTrialBytesBeside = 64ULL << 20;  // of a session, beside its weights
 
 EngineModel engine_model(const OpenedModel& opened, bool prepack) {
   EngineModel model;
@@ -41,6 +42,10 @@ bool should_pack(const TrialParts& parts, const TrialSettings& settings, const O
 }
 
 }  // namespace
+
+std::uint64_t trial_bytes(const ModelCost& cost) noexcept {
+  return 3 * cost.weights_bytes + kTrialBytesBeside;
+}
 
 Result<bool> add_optimised_form(const TrialParts& parts, StagedVersion& staged) {
   const std::string fits = parts.engine.optimises_for();

@@ -26,6 +26,10 @@ struct TrialSettings {
   std::chrono::seconds time_max{300};  ///< of each run
 };
 
+/// Memory that optimising and trying out a model of `cost` takes: a session of it with its copies,
+/// and what the optimiser writes.
+std::uint64_t trial_bytes(const ModelCost& cost) noexcept;
+
 /// Has the engine optimise `staged`'s canonical model and adds what came back, read as hostile, to
 /// it. Whether that came about: an engine that does not optimise, a model that it cannot write
 /// (past 2 GiB) or a result that is refused leave the canonical model, which always serves.

@@ -18,6 +18,7 @@ struct OrtMemoryInfo;
 struct OrtValue;
 struct OrtAllocator;
 struct OrtTensorTypeAndShapeInfo;
+struct OrtThreadingOptions;
 
 namespace cloister {
 
@@ -106,11 +107,20 @@ struct OrtFunctions {
   OrtUnused<1> unused_98;
   void (*release_type_and_shape)(OrtTensorTypeAndShapeInfo*);  // 99
   void (*release_session_options)(OrtSessionOptions*);
-  OrtUnused<29> unused_101;
+  OrtUnused<19> unused_101;
+  OrtOutcome (*disable_session_threads)(OrtSessionOptions*);  // 120
+  OrtOutcome (*create_threading_options)(OrtThreadingOptions**);
+  void (*release_threading_options)(OrtThreadingOptions*);
+  OrtUnused<7> unused_123;
   OrtOutcome (*set_session_entry)(OrtSessionOptions*, const char* key, const char* value);  // 130
-  OrtUnused<19> unused_131;
+  OrtUnused<16> unused_131;
+  OrtOutcome (*set_shared_intra_op_threads)(OrtThreadingOptions*, int);  // 147
+  OrtOutcome (*set_shared_inter_op_threads)(OrtThreadingOptions*, int);
+  OrtUnused<1> unused_149;
   OrtOutcome (*add_initializer)(OrtSessionOptions*, const char* name, const OrtValue*);  // 150
-  OrtUnused<14> unused_151;
+  OrtOutcome (*create_env_with_threads)(OrtLogSink, void* context, int severity, const char* id,
+                                        const OrtThreadingOptions*, OrtEnv**);  // 151
+  OrtUnused<13> unused_152;
   OrtOutcome (*set_run_entry)(OrtRunOptions*, const char* key, const char* value);  // 165
   OrtUnused<44> unused_166;
   OrtOutcome (*add_external_initializers)(OrtSessionOptions*, const char* const* names,

@@ -31,7 +31,11 @@ Result<std::unique_ptr<Engine>> make_ort_engine(const OrtSettings& settings, con
       settings.inter_op_threads < 1 || settings.inter_op_threads > kThreadsMax) {
     return Error{Code::invalid, "ort.threads"};
   }
-  CLOISTER_ASSIGN(auto runtime, OrtRuntime::open(settings.library));
+  std::optional<OrtThreads> shared;
+  if (settings.threads_beforehand) {
+    shared = {settings.intra_op_threads, settings.inter_op_threads};
+  }
+  CLOISTER_ASSIGN(auto runtime, OrtRuntime::open(settings.library, shared));
   return std::unique_ptr<Engine>(
       std::make_unique<OrtEngine>(std::move(runtime), settings, clock));
 }

@@ -14,6 +14,9 @@ struct OrtSettings {
   std::string library;
   int intra_op_threads = 1;     ///< threads that work on one node, the caller's included; 1 to 64
   int inter_op_threads = 1;     ///< nodes at a time; 1 to 64
+  /// Whether these threads are made with the engine and shared by its models, for a process that
+  /// can make none later; else every model has its own.
+  bool threads_beforehand = false;
   bool arena = true;            ///< keep freed tensor memory for the next run
   bool memory_pattern = true;   ///< lay one run's tensors out as the last of the same shapes
 };

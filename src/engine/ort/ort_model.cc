@@ -75,6 +75,18 @@ struct Ending {
   }
 };
 
+Status set_threads(const OrtRuntime& runtime, const OrtSettings& settings,
+                   OrtSessionOptions* options) {
+  const OrtFunctions& functions = runtime.functions();
+  if (settings.threads_beforehand) {
+    return runtime.settle(functions.disable_session_threads(options), "ort.shared_threads");
+  }
+  CLOISTER_TRY(runtime.settle(functions.set_intra_op_threads(options, settings.intra_op_threads),
+                              "ort.intra_op_threads"));
+  return runtime.settle(functions.set_inter_op_threads(options, settings.inter_op_threads),
+                        "ort.inter_op_threads");
+}
+
 Status set_options(const OrtRuntime& runtime, const OrtSettings& settings,
                    const EngineModel& model, OrtSessionOptions* options) {
   const OrtFunctions& functions = runtime.functions();
@@ -82,10 +94,7 @@ Status set_options(const OrtRuntime& runtime, const OrtSettings& settings,
   CLOISTER_TRY(runtime.settle(functions.set_optimisation_level(options, level), "ort.level"));
   CLOISTER_TRY(runtime.settle(functions.set_execution_mode(options, kOrtExecuteInOrder),
                               "ort.execution_mode"));
-  CLOISTER_TRY(runtime.settle(functions.set_intra_op_threads(options, settings.intra_op_threads),
-                              "ort.intra_op_threads"));
-  CLOISTER_TRY(runtime.settle(functions.set_inter_op_threads(options, settings.inter_op_threads),
-                              "ort.inter_op_threads"));
+  CLOISTER_TRY(set_threads(runtime, settings, options));
   CLOISTER_TRY(runtime.settle(functions.set_session_log_severity(options, kOrtSeverityFatal),
                               "ort.log_severity"));
   CLOISTER_TRY(runtime.settle(functions.set_deterministic(options, true), "ort.deterministic"));

@@ -37,7 +37,8 @@ Status check_content(const std::string& library) {
 
 }  // namespace
 
-Result<std::shared_ptr<const OrtRuntime>> OrtRuntime::open(const std::string& library) {
+Result<std::shared_ptr<const OrtRuntime>> OrtRuntime::open(const std::string& library,
+                                                           std::optional<OrtThreads> shared) {
   CLOISTER_TRY(check_content(library));
   if (::setenv("ORT_DISABLE_TELEMETRY", "1", 1) != 0 ||
       ::setenv("ORT_TELEMETRY_DISABLED", "1", 1) != 0) {
@@ -56,13 +57,30 @@ Result<std::shared_ptr<const OrtRuntime>> OrtRuntime::open(const std::string& li
   if (functions == nullptr) return Error{Code::unverified, "ort.abi"};
 
   std::shared_ptr<OrtRuntime> runtime(new OrtRuntime(functions));
-  CLOISTER_TRY(runtime->settle(functions->create_env_with_sink(
-                                   drop_log, nullptr, kOrtSeverityFatal, "", &runtime->env_),
-                               "ort.env"));
+  CLOISTER_TRY(runtime->make_env(shared));
   CLOISTER_TRY(runtime->settle(functions->create_cpu_memory_info(
                                    kOrtDeviceAllocator, kOrtMemoryDefault, &runtime->memory_),
                                "ort.memory_info"));
   return std::shared_ptr<const OrtRuntime>(std::move(runtime));
+}
+
+Status OrtRuntime::make_env(std::optional<OrtThreads> shared) {
+  if (!shared) {
+    return settle(
+        functions_->create_env_with_sink(drop_log, nullptr, kOrtSeverityFatal, "", &env_),
+        "ort.env");
+  }
+  CLOISTER_ASSIGN(const auto threads,
+                  create<OrtThreadingOptions>(functions_->create_threading_options,
+                                              functions_->release_threading_options,
+                                              "ort.threading_options"));
+  CLOISTER_TRY(settle(functions_->set_shared_intra_op_threads(threads.get(), shared->intra_op),
+                      "ort.intra_op_threads"));
+  CLOISTER_TRY(settle(functions_->set_shared_inter_op_threads(threads.get(), shared->inter_op),
+                      "ort.inter_op_threads"));
+  return settle(functions_->create_env_with_threads(drop_log, nullptr, kOrtSeverityFatal, "",
+                                                    threads.get(), &env_),
+                "ort.env");
 }
 
 OrtRuntime::~OrtRuntime() {

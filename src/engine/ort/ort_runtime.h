@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -12,6 +13,12 @@ namespace cloister {
 template <class T>
 using OrtOwned = std::unique_ptr<T, void (*)(T*)>;
 
+/// Threads that all sessions of one environment share.
+struct OrtThreads {
+  int intra_op = 1;
+  int inter_op = 1;
+};
+
 /// The runtime's library, open, with one environment whose log goes nowhere. Safe from several
 /// threads. The library stays mapped until the process ends: its threads and thread-locals do not
 /// survive being unmapped.
@@ -19,9 +26,11 @@ class OrtRuntime {
  public:
   /// Checks the library's content, opens it and makes the environment. Sets the variables that
   /// turn telemetry off first, so no other thread may run yet. `library` is a path, or
-  /// `/proc/self/fd/N` of a sealed memory file.
+  /// `/proc/self/fd/N` of a sealed memory file. `shared`: makes these threads now, for sessions
+  /// that make none of their own.
   /// Fails: `io` (not there, not a library); `unverified` (telemetry uploader, other version).
-  static Result<std::shared_ptr<const OrtRuntime>> open(const std::string& library);
+  static Result<std::shared_ptr<const OrtRuntime>> open(const std::string& library,
+                                                         std::optional<OrtThreads> shared = {});
   ~OrtRuntime();
   OrtRuntime(const OrtRuntime&) = delete;
   OrtRuntime& operator=(const OrtRuntime&) = delete;
@@ -44,6 +53,7 @@ class OrtRuntime {
 
  private:
   explicit OrtRuntime(const OrtFunctions* functions) noexcept : functions_(functions) {}
+  Status make_env(std::optional<OrtThreads> shared);
 
   const OrtFunctions* functions_;
   OrtEnv* env_ = nullptr;

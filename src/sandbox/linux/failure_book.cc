@@ -12,6 +12,11 @@ Standing FailureBook::standing(const VersionRef& version) const {
                                                       : Standing::restarting;
 }
 
+std::uint64_t FailureBook::deaths() const {
+  const MutexLock lock(mutex_);
+  return deaths_;
+}
+
 Status FailureBook::may_start(const std::optional<VersionRef>& version) const {
   const Standing now = version ? standing(*version) : Standing::well;
   if (now == Standing::well) return Done{};
@@ -22,9 +27,10 @@ Status FailureBook::may_start(const std::optional<VersionRef>& version) const {
 }
 
 void FailureBook::died(const std::optional<VersionRef>& version) {
+  const MutexLock lock(mutex_);
+  ++deaths_;
   if (!version) return;
   const VersionRef& model = *version;
-  const MutexLock lock(mutex_);
   const SteadyTime now = clock_.steady();
   if (records_.size() >= kRecordsMax && !records_.contains(model)) {
     records_.erase(std::min_element(records_.begin(), records_.end(), [](auto& a, auto& b) {

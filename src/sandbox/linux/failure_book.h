@@ -20,6 +20,8 @@ class FailureBook {
   Status may_start(const std::optional<VersionRef>& version) const;
   void died(const std::optional<VersionRef>& version);
   Standing standing(const VersionRef& version) const;
+  /// How often `died` was called.
+  std::uint64_t deaths() const;
 
  private:
   struct Record {
@@ -33,6 +35,7 @@ class FailureBook {
   const Clock& clock_;
   mutable Mutex mutex_;
   std::map<VersionRef, Record> records_ GUARDED_BY(mutex_);
+  std::uint64_t deaths_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cloister

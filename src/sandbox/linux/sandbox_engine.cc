@@ -165,6 +165,7 @@ class LinuxSandboxEngine final : public SandboxEngine {
   Standing standing(const VersionRef& version) const override {
     return shared_.failures.standing(version);
   }
+  std::uint64_t worker_deaths() const override { return shared_.failures.deaths(); }
   std::uint64_t shared_bytes() const override {
     const WorkerProgram& program = shared_.settings.program;
     return private_bytes_of_this_process() + shared_.spares.private_bytes() +

@@ -271,8 +271,11 @@ TEST_F(SandboxTest, TellsWhyTheRuntimeRefusesAModel) {
 }
 
 TEST_F(SandboxTest, RunsAsTheEngineInThisProcessDoes) {
-  const auto engine = honest();
+  SandboxSettings settings = settings_of(program_);
   for (const bool optimised : {false, true}) {
+    // More threads are there before the door closes.
+    settings.program.arguments = {optimised ? "3" : "1", "1"};
+    const auto engine = make_sandbox_engine(settings, clock_).value();
     const EngineExample example = weighted_example();
     auto outcome = engine->load({&example.bundle, std::as_bytes(std::span(example.weights)),
                                  optimised ? GraphForm::optimised : GraphForm::canonical});
@@ -290,6 +293,8 @@ TEST_F(SandboxTest, RunsAsTheEngineInThisProcessDoes) {
       EXPECT_EQ(floats_of(outputs->tensors()[1].tensor)[63], 640.0F);
     }
     EXPECT_GT(model->overhead_bytes(), 0U);
+    EXPECT_GT(model->processor_time().value().count(), 0);
+    EXPECT_EQ(engine->worker_deaths(), 0U);
   }
 }
 

@@ -51,20 +51,23 @@ void on_fault(int, siginfo_t* fault, void* context) {
 
 }  // namespace
 
+Status let_faults_through() {
+  sigset_t faults;
+  ::sigemptyset(&faults);
+  ::sigaddset(&faults, SIGSEGV);
+  if (::pthread_sigmask(SIG_UNBLOCK, &faults, nullptr) != 0) {
+    return Error{Code::io, "worker.faults"};
+  }
+  return Done{};
+}
+
 Status wait_for_weights_on_touch(MutableBytes weights,
                                  const std::atomic<std::uint32_t>& arrived) {
   gate = {weights.data(), weights.size(), &arrived};
   struct sigaction action {};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_NODEFER;
-  // The server starts its workers with every signal blocked.
-  sigset_t faults;
-  ::sigemptyset(&faults);
-  ::sigaddset(&faults, SIGSEGV);
-  if (::sigaction(SIGSEGV, &action, nullptr) != 0 ||
-      ::pthread_sigmask(SIG_UNBLOCK, &faults, nullptr) != 0) {
-    return Error{Code::io, "worker.gate"};
-  }
+  if (::sigaction(SIGSEGV, &action, nullptr) != 0) return Error{Code::io, "worker.gate"};
   return Done{};
 }
 

@@ -8,6 +8,10 @@
 
 namespace cloister {
 
+/// Worker, before it has a second thread: lets faults through to a handler on every thread that it
+/// makes later. The server starts its workers with every signal blocked. Fails: `io`.
+Status let_faults_through();
+
 /// Worker, before it locks itself down: whoever touches a page of `weights`, which are mapped
 /// without any right, waits until `arrived` (WeightsArrival's word) says that it is there; then the
 /// touched step can be read for good. Once in a process's life. A touch of anything else that may

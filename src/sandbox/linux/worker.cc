@@ -132,6 +132,7 @@ void wait_and_serve(const Handover& handover, MutableBytes memory) {
 }  // namespace
 
 Status run_worker(const MakeEngine& make_engine) {
+  CLOISTER_TRY(let_faults_through());
   ReadyMessage ready;
   ready.landlock = restrict_files() ? 1 : 0;
   CLOISTER_ASSIGN(const auto engine, make_engine());
