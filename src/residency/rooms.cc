@@ -11,6 +11,9 @@ namespace {
 constexpr unsigned kLoadersMax = 16;
 // What a session takes beside its weights before anything was measured.
 constexpr std::uint64_t kSessionBytes = 16ULL << 20;
+// Weights that are waited for, as they arrive while the model is made: damage is found before the
+// first run then.
+constexpr std::uint64_t kSoonThere = 2ULL << 20;
 constexpr std::chrono::milliseconds kLookEvery{50};  // for a caller who left while waiting
 
 }  // namespace
@@ -386,9 +389,20 @@ void Residency::Rooms::pack(Held& held) {
 }
 
 Status Residency::Rooms::fill(Held& held, const VersionRef& ref, bool optimised) const {
+  Status filled = fill_once(held, ref, optimised);
+  if (filled.ok() || !held.opened.optimised || filled.error().code != Code::corrupt) return filled;
+  // Of a damaged form the version itself is whole, as far as is known.
+  held.model.reset();
+  held.opened.filling.reset();
+  held.opened = OpenedModel{};
+  return fill_once(held, ref, false);
+}
+
+Status Residency::Rooms::fill_once(Held& held, const VersionRef& ref, bool optimised) const {
   return caught("residency.fill", [&]() -> Status {
     Status loaded = open_and_load(held, ref, optimised);
-    if (loaded.ok() || !held.opened.filling) return loaded;
+    if (!held.opened.filling) return loaded;
+    if (loaded.ok() && held.opened.weights.size() > kSoonThere) return loaded;
     // Weights that are damaged are the better reason.
     CLOISTER_TRY(held.opened.filling->arrival().wait());
     return loaded;

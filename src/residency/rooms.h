@@ -82,6 +82,7 @@ class Residency::Rooms {
   bool make_room(std::uint64_t bytes, HeldList& evicted) REQUIRES(mutex_);
   void load(Room& room, std::uint64_t reserved) EXCLUDES(mutex_);
   Status fill(Held& held, const VersionRef& ref, bool optimised) const;
+  Status fill_once(Held& held, const VersionRef& ref, bool optimised) const;
   Status open_and_load(Held& held, const VersionRef& ref, bool optimised) const;
   void await_weights(Room& room, const std::shared_ptr<Held>& held) EXCLUDES(mutex_);
   /// `optimised_form`: what failed was the version's optimised form.
