@@ -256,8 +256,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const auto server, listen(config, tls, keeper, handler));
   CLOISTER_ASSIGN(const auto metrics,
                   start_metrics(config, {counters, statistics, *options_book, residency,
-                                         *choice.engine, queues.runs, queues.loads,
-                                         queues.uploads}));
+                    *choice.engine, queues.runs, queues.loads, queues.uploads}));
   print_start(config, server->port(), tls.pin(), store.platform->kind());
   events.record(ServerStarted{server->port(), models.stored_versions()});
   serve_until_stopped(*server, tls, keeper, *access.books, clock, events);
