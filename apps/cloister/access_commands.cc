@@ -72,6 +72,7 @@ void print_grants(const JsonValue& grants) {
     std::printf("%-40s %-24s %7s  %s\n", text_member(each, "principal").c_str(), rights.c_str(),
                 version.empty() ? "all" : version.c_str(),
                 expires.empty() ? "never" : ("@" + expires).c_str());
+    if (each.find("receipts") != nullptr) print_line("  a receipt with each answer");
   }
 }
 
@@ -98,6 +99,7 @@ Outcome give_grant(const Options& options, Tools& tools) {
   if (options.granted_days != 0) {
     out.key("expires_in").unsigned_integer(options.granted_days * 86400ULL);
   }
+  if (options.always_receipts) out.key("receipts").text("always");
   out.end_object();
   return ask(options, tools, {"PUT", grants_target(options), {kJson}}, body, print_grants);
 }

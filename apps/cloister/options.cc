@@ -251,6 +251,7 @@ class Commands {
     grant->add_option("--for-version", options_.granted_version, "This version alone");
     grant->add_option("--days", options_.granted_days, "For so long (otherwise until taken back)")
         ->check(CLI::Range(1U, 3650U));
+    grant->add_flag("--receipts", options_.always_receipts, "Each answer carries a receipt");
     grant->footer("He calls it OWNER.MODEL, OWNER being your id.\n"
                   "Example: cloister grant --server URL digits bank-k3v9qa2m --rights infer");
     CLI::App* take = add(app_, "ungrant", "Take a grant back, at once", Command::take_back_grant);

@@ -39,6 +39,7 @@ struct Options {
   std::vector<std::string> rights;         ///< grant
   std::uint64_t granted_version = 0;       ///< grant, ungrant: 0 for all
   unsigned granted_days = 0;               ///< grant: 0 for ever
+  bool always_receipts = false;            ///< grant
   bool csv = false;                        ///< usage, audit, verify-export
   bool of_server = false;                  ///< audit: of the server
   std::uint64_t after = 0;                 ///< audit: events after this number

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "commands.h"
@@ -15,23 +16,34 @@ namespace {
 
 Error cannot(const std::string& why) { return Error{Code::unverified, "cli.seal", Detail(why)}; }
 
-/// The server's key for sealed models: what it says, held against what its evidence vouches for.
+/// The key in `text` where it is the one that the evidence vouches for.
+std::optional<KemPublicKey> key_in(const JsonValue& text, const Sha256Digest& vouched) {
+  if (!text.text()) return {};
+  const auto bytes = base64_decode(*text.text());
+  KemPublicKey key{};
+  if (!bytes.ok() || bytes.value().size() != key.size()) return {};
+  std::ranges::copy(bytes.value(), key.begin());
+  if (sha256(spki_of(key)) != vouched) return {};
+  return key;
+}
+
+/// The server's key for sealed models: of those that it says, the one that its evidence vouches
+/// for, be it that another took its place since the connection began.
 Result<KemPublicKey> attested_key(ServerAccess& access) {
   const auto& claims = access.verdict.claims;
   if (!claims || !claims->hpke_key) return cannot("the evidence names no key to seal models to");
   CLOISTER_ASSIGN(const ClientResponse answer, access.session->send({"GET", "/v2", {}}));
   CLOISTER_ASSIGN(const JsonValue server, parse_json(answer.body));
   const JsonValue* facts = server.find("confidential");
-  const JsonValue* text = facts == nullptr ? nullptr : facts->find("hpke_key");
-  if (text == nullptr || !text->text()) return cannot("the server names no key to seal models to");
-  CLOISTER_ASSIGN(const ByteVector bytes, base64_decode(*text->text()));
-  KemPublicKey key{};
-  if (bytes.size() != key.size()) return cannot("the server's key has another length");
-  std::ranges::copy(bytes, key.begin());
-  if (sha256(spki_of(key)) != *claims->hpke_key) {
-    return cannot("the server shows another key than its evidence vouches for");
+  const JsonValue* shown = facts == nullptr ? nullptr : facts->find("hpke_key");
+  if (shown == nullptr) return cannot("the server names no key to seal models to");
+  if (const auto key = key_in(*shown, *claims->hpke_key)) return *key;
+  if (const JsonValue* kept = facts->find("hpke_keys_kept"); kept != nullptr && kept->is_array()) {
+    for (const JsonValue& each : kept->items()) {
+      if (const auto key = key_in(each, *claims->hpke_key)) return *key;
+    }
   }
-  return key;
+  return cannot("the server shows another key than its evidence vouches for");
 }
 
 Result<SealedHeader> header_of(const Options& options, const Claims& claims, const File& file,

@@ -23,17 +23,19 @@ class VaultRecord final : public RecordStore {
   std::string name_;
 };
 
-/// Who exists, who may do what, who used what, and the key for sealed models, as the vault keeps
-/// it.
+/// Who exists, who may do what, who used what, and the keys for sealed models, as the vault keeps
+/// them.
 struct AccessTables {
   std::unique_ptr<VaultRecord> principal_store, grants_store, hpke_store;
   std::unique_ptr<Principals> principals;
   std::unique_ptr<Grants> grants;
   std::unique_ptr<Books> books;
+  std::unique_ptr<SealedKeys> sealed_keys;
   std::unique_ptr<SealedUploads> sealed;
 };
 
 /// All arguments must outlive what is returned. Fails: `corrupt`, `io`.
-Result<AccessTables> open_access_tables(Vault& vault, Entropy& entropy, const Clock& clock);
+Result<AccessTables> open_access_tables(Vault& vault, Entropy& entropy, const Clock& clock,
+                                        SealedKeySettings sealed_keys);
 
 }  // namespace cloister

@@ -8,8 +8,8 @@
 #include "api/api_handler.h"
 #include "base/posix/posix_clock.h"
 #include "base/posix/posix_entropy.h"
+#include "base/posix/posix_files.h"
 #include "base/posix/process.h"
-#include "encoding/base64.h"
 #include "engine_choice.h"
 #include "evidence/certificate_keeper.h"
 #include "identity.h"
@@ -20,6 +20,7 @@
 #include "serving/batcher.h"
 #include "serving/models.h"
 #include "serving/receipts.h"
+#include "serving/sealed_imports.h"
 #include "start_checks.h"
 #include "store_choice.h"
 #include "vault/vault.h"
@@ -50,6 +51,11 @@ ApiSettings api_settings(const ServerConfig& config) {
   return settings;
 }
 
+SealedKeySettings sealed_key_settings(const ServerConfig& config) {
+  return {std::chrono::seconds(config.sealed_key_seconds),
+          std::chrono::seconds(config.sealed_key_kept_seconds)};
+}
+
 /// With the keys that the vault keeps.
 ServerFacts with_keys(ServerFacts facts, const Receipts& receipts, SealedUploads& sealed) {
   facts.receipt_key = receipts.key_digest();
@@ -59,9 +65,8 @@ ServerFacts with_keys(ServerFacts facts, const Receipts& receipts, SealedUploads
 }
 
 ServerDescription describe_server(const ServerConfig& config, const ServerFacts& facts,
-                                  EvidenceKind kind, const SealedUploads& sealed) {
+                                  EvidenceKind kind) {
   ServerDescription server;
-  server.hpke_key = base64_encode(sealed.public_key());
   server.version = CLOISTER_VERSION;
   server.platform = name_of(kind);
   server.simulated = kind == EvidenceKind::simulated;
@@ -92,7 +97,28 @@ Status make_first_owner(const Options& options, const ServerConfig& config,
   return Done{};
 }
 
-Status preload_models(const ServerConfig& config, Residency& residency, const Clock& clock) {
+/// What of it is refused is in the log, and stops nothing.
+Status import_models(const ServerConfig& config, const AccessTables& access, Models& models,
+                     EventSink& events) {
+  if (!config.import) return Done{};
+  std::vector<ExpectedModel> expected;
+  for (const ImportedModel& each : config.import->models) {
+    expected.push_back({{{PrincipalId{each.owner}, each.model}, {each.version}}, each.sha256});
+  }
+  const auto folder = open_posix_files(config.import->folder, IfAbsent::fail);
+  if (!folder.ok()) {
+    return Error{folder.error().code, "start.import", Detail("\"import\": no such folder")};
+  }
+  return SealedImports({*folder.value(), *access.principals, *access.sealed, models, events,
+                        config.upload_bytes_max},
+                       std::move(expected))
+      .run();
+}
+
+/// What the configuration has stored and loaded before the server answers.
+Status start_models(const ServerConfig& config, const AccessTables& access, Models& models,
+                    Residency& residency, const Clock& clock, EventSink& events) {
+  CLOISTER_TRY(import_models(config, access, models, events));
   for (const Preload& each : config.preload) {
     const VersionRef ref{{PrincipalId{each.owner}, each.model}, {each.version}};
     residency.keep(ref, Keep::pinned);
@@ -142,17 +168,33 @@ Status renew(HttpsServer& server, const TlsKey& tls, CertificateKeeper& keeper,
   return note(audit, AuditAction::certificate_renewed, certificate);
 }
 
-/// Until a stop signal: renews the certificate, on the same key, before it runs out.
-void serve_until_stopped(HttpsServer& server, const TlsKey& tls, CertificateKeeper& keeper,
-                         Books& books, const Clock& clock, EventSink& events) {
+/// Shows a new key for sealed models where it is time; true where the evidence then names another.
+Result<bool> rotate_sealed_keys(const AccessTables& access, Attester& attester) {
+  CLOISTER_ASSIGN(const bool rotated, access.sealed_keys->rotate());
+  if (!rotated) return false;
+  attester.use_hpke_key(access.sealed->key_digest());
+  CLOISTER_TRY(note(access.books->audit(), AuditAction::model_key, access.sealed->key_digest()));
+  return true;
+}
+
+/// Until a stop signal: renews the certificate, on the same key, before it runs out and where it
+/// names a key that has been replaced.
+void serve_until_stopped(HttpsServer& server, const TlsKey& tls, Attester& attester,
+                         CertificateKeeper& keeper, const AccessTables& access, const Clock& clock,
+                         EventSink& events) {
+  bool outdated = false;
   SteadyTime renewal = clock.steady();
   while (!wait_for_stop_signal(Books::kFlushEvery)) {
-    const Status flushed = books.flush();
+    const Status flushed = access.books->flush();
     if (!flushed.ok()) events.record(OperationFailed{flushed.error().code, "server.books"});
-    if (clock.steady() < renewal || !keeper.is_due()) continue;
+    const auto rotated = rotate_sealed_keys(access, attester);
+    if (!rotated.ok()) events.record(OperationFailed{rotated.error().code, "server.sealed_keys"});
+    outdated = outdated || !rotated.ok() || rotated.value();
+    if (!outdated && (clock.steady() < renewal || !keeper.is_due())) continue;
     renewal = clock.steady() + kRenewalRetry;
-    const Status renewed = renew(server, tls, keeper, books.audit());
+    const Status renewed = renew(server, tls, keeper, access.books->audit());
     if (!renewed.ok()) events.record(OperationFailed{renewed.error().code, "server.renewal"});
+    outdated = outdated && !renewed.ok();
   }
 }
 
@@ -213,7 +255,8 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const StorePlace store, find_store(options, config, software.digest, entropy));
   CLOISTER_ASSIGN(const auto vault, open_vault(vault_parts(store, entropy, clock),
                                                store.root_secret, store.settings, store.first));
-  CLOISTER_ASSIGN(const AccessTables access, open_access_tables(*vault, entropy, clock));
+  CLOISTER_ASSIGN(const AccessTables access,
+                  open_access_tables(*vault, entropy, clock, sealed_key_settings(config)));
   const ServerFacts plain = server_facts(config, software.digest, choice.sandbox);
   CLOISTER_ASSIGN(const auto receipts, Receipts::make(*vault, clock, plain.configuration));
   const ServerFacts facts = with_keys(plain, *receipts, *access.sealed);
@@ -231,7 +274,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
                  statistics, *access.grants},
                 models_settings(config));
   CLOISTER_TRY(make_first_owner(options, config, *access.principals));
-  CLOISTER_TRY(preload_models(config, residency, clock));
+  CLOISTER_TRY(start_models(config, access, models, residency, clock, events));
   CLOISTER_TRY(note_start(access.books->audit(), facts));
   RequestCounters counters;
   Queues queues(config);
@@ -251,7 +294,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
                       config.log_requests ? &events : nullptr,
                       {queues.runs, queues.loads, queues.uploads, queues.control,
                        queues.evidence}},
-                     describe_server(config, facts, store.platform->kind(), *access.sealed),
+                     describe_server(config, facts, store.platform->kind()),
                      api_settings(config));
   CLOISTER_ASSIGN(const auto server, listen(config, tls, keeper, handler));
   CLOISTER_ASSIGN(const auto metrics,
@@ -259,7 +302,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
                     *choice.engine, queues.runs, queues.loads, queues.uploads}));
   print_start(config, server->port(), tls.pin(), store.platform->kind());
   events.record(ServerStarted{server->port(), models.stored_versions()});
-  serve_until_stopped(*server, tls, keeper, *access.books, clock, events);
+  serve_until_stopped(*server, tls, attester, keeper, access, clock, events);
   stop_all(*server, batcher, queues, *access.books, clock, events);
   return Done{};
 }

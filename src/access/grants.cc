@@ -9,7 +9,7 @@
 namespace cloister {
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kFormat = 2;
 constexpr std::uint64_t kNever = 0;
 constexpr std::uint64_t kTimeMax = 1ULL << 40;
 constexpr std::uint8_t kAllRights = 7;
@@ -58,7 +58,7 @@ Result<std::unique_ptr<Grants>> Grants::open(RecordStore& store, const Clock& cl
 
 Status Grants::give(const Grant& grant) {
   const Key key{grant.to, grant.model, grant.version ? grant.version->value : 0};
-  const Terms terms{grant.rights, grant.expires};
+  const Terms terms{grant.rights, grant.expires, grant.receipts};
   const bool valid = !grant.rights.empty() && (grant.rights.bits & ~kAllRights) == 0 &&
                      is_name(grant.to.value) && grant.to != grant.model.owner && is_live(terms) &&
                      (!grant.version || grant.version->value != 0);
@@ -108,6 +108,15 @@ Rights Grants::rights_of(const PrincipalId& principal, const VersionRef& version
   return rights;
 }
 
+bool Grants::demands_receipt(const PrincipalId& principal, const VersionRef& version) const {
+  const MutexLock lock(mutex_);
+  for (const std::uint64_t number : {std::uint64_t{0}, version.version.value}) {
+    const auto found = table_.find(Key{principal, version.model, number});
+    if (found != table_.end() && is_live(found->second) && found->second.receipts) return true;
+  }
+  return false;
+}
+
 std::vector<Grant> Grants::on_model(const ModelId& model) const {
   std::vector<Grant> grants;
   const MutexLock lock(mutex_);
@@ -131,7 +140,7 @@ std::vector<Grant> Grants::to_principal(const PrincipalId& principal) const {
 }
 
 Grant Grants::grant_of(const Key& key, const Terms& terms) {
-  Grant grant{key.model, {}, key.to, terms.rights, terms.expires};
+  Grant grant{key.model, {}, key.to, terms.rights, terms.expires, terms.receipts};
   if (key.version != 0) grant.version = VersionNumber{key.version};
   return grant;
 }
@@ -161,6 +170,7 @@ ByteVector Grants::encode(const Table& table) {
     writer.u64_le(terms.expires ? static_cast<std::uint64_t>(
                                       terms.expires->time_since_epoch().count())
                                 : kNever);
+    writer.u8(terms.receipts ? 1 : 0);
   }
   return std::move(writer).take();
 }
@@ -181,12 +191,14 @@ Result<Grants::Table> Grants::decode(Bytes content) {
     CLOISTER_ASSIGN(key.version, reader.u64_le());
     CLOISTER_ASSIGN(terms.rights.bits, reader.u8());
     CLOISTER_ASSIGN(const std::uint64_t expires, reader.u64_le());
+    CLOISTER_ASSIGN(const std::uint8_t receipts, reader.u8());
     const bool sound = (terms.rights.bits & ~kAllRights) == 0 && !terms.rights.empty() &&
-                       expires <= kTimeMax && key.version <= kVersionNumberMax;
+                       expires <= kTimeMax && key.version <= kVersionNumberMax && receipts <= 1;
     if (!sound) return Error{Code::corrupt, "grants.entry"};
     if (expires != kNever) {
       terms.expires = UtcSeconds(std::chrono::seconds(static_cast<std::int64_t>(expires)));
     }
+    terms.receipts = receipts == 1;
     table[key] = terms;
   }
   if (!reader.empty()) return Error{Code::corrupt, "grants.trailing"};

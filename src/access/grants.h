@@ -45,6 +45,7 @@ struct Grant {
   PrincipalId to;
   Rights rights;
   std::optional<UtcSeconds> expires;  ///< nothing from then on
+  bool receipts = false;              ///< each answer carries a receipt, asked for or not
   bool operator==(const Grant&) const = default;
 };
 
@@ -68,6 +69,8 @@ class Grants {
 
   /// What `principal` may do with this version now: the union of his grants that have not expired.
   Rights rights_of(const PrincipalId& principal, const VersionRef& version) const;
+  /// Whether a live grant of his to this version demands a receipt with each answer.
+  bool demands_receipt(const PrincipalId& principal, const VersionRef& version) const;
   /// Live grants on a model, in order of version and principal.
   std::vector<Grant> on_model(const ModelId& model) const;
   /// Live grants to a principal.
@@ -83,6 +86,7 @@ class Grants {
   struct Terms {
     Rights rights;
     std::optional<UtcSeconds> expires;
+    bool receipts = false;
   };
   using Table = std::map<Key, Terms>;
 

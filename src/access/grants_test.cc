@@ -123,6 +123,23 @@ TEST_F(GrantsTest, RefusesARecordCutAnywhere) {
   }
 }
 
+TEST_F(GrantsTest, DemandsReceiptsWhileTheGrantThatSaysSoLives) {
+  const auto grants = open();
+  Grant given = grant({Right::infer});
+  ASSERT_TRUE(grants->give(given).ok());
+  EXPECT_FALSE(grants->demands_receipt(bank_, version(1)));
+  given.version = VersionNumber{1};
+  given.receipts = true;
+  given.expires = clock_.utc() + std::chrono::seconds(10);
+  ASSERT_TRUE(grants->give(given).ok());
+  const auto again = open();
+  EXPECT_TRUE(again->demands_receipt(bank_, version(1)));
+  EXPECT_FALSE(again->demands_receipt(bank_, version(2)));
+  EXPECT_FALSE(again->demands_receipt(clinic_, version(1)));
+  clock_.advance(std::chrono::seconds(10));
+  EXPECT_FALSE(again->demands_receipt(bank_, version(1)));
+}
+
 TEST_F(GrantsTest, IsThereAgainAfterARestart) {
   Grant timed = grant({Right::infer, Right::manage});
   timed.version = VersionNumber{3};

@@ -226,6 +226,15 @@ Status Principals::revoke_tokens(const PrincipalId& id) {
   return replace(std::move(changed));
 }
 
+Result<Caller> Principals::acting_for(const PrincipalId& owner) const {
+  const MutexLock lock(mutex_);
+  const auto found = std::ranges::find(principals_, owner, &Principal::id);
+  if (found == principals_.end() || found->role != Role::owner) {
+    return Error{Code::not_found, "principals.acting_for"};
+  }
+  return Caller(found->id, found->role);
+}
+
 Result<Caller> Principals::authenticate(std::string_view token) const {
   if (token.size() != kTokenText || !token.starts_with(kTokenPrefix)) {
     return Error{Code::unauthenticated, "principals.token"};

@@ -107,6 +107,9 @@ class Principals {
   /// Forgets every token of `id`, at once. Fails: `not_found`, `io`.
   Status revoke_tokens(const PrincipalId& id);
 
+  /// An owner without his credential, for what the configuration has done in his name at start.
+  /// Fails: `not_found`.
+  Result<Caller> acting_for(const PrincipalId& owner) const;
   /// Fails: `unauthenticated`, the same for an unknown, a malformed and an expired token.
   Result<Caller> authenticate(std::string_view token) const;
   Result<Caller> authenticate_key(const std::array<std::byte, 32>& spki_sha256) const;

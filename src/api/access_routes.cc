@@ -21,8 +21,8 @@ Error no_principal() {
 Error bad_grant() {
   return Error{Code::invalid, "api.grant",
                Detail("expected {\"principal\": NAME, \"rights\": [\"infer\" | \"metadata\" | "
-                      "\"manage\"], \"version\": NUMBER, \"expires_in\": SECONDS}, the last two "
-                      "as needed")};
+                      "\"manage\"], \"version\": NUMBER, \"expires_in\": SECONDS, \"receipts\": "
+                      "\"always\"}, the last three as needed")};
 }
 
 /// `{"expires_in": seconds}`, or nothing for the default.
@@ -62,10 +62,10 @@ Result<Rights> rights_in(const JsonValue& grant) {
 
 Result<Grant> read_grant(Bytes body, const ModelId& model, UtcSeconds now) {
   CLOISTER_ASSIGN(const JsonValue root, parse_json(text_of(body)));
-  if (!has_only(root, {"principal", "rights", "version", "expires_in"})) return bad_grant();
+  if (!has_only(root, {"principal", "rights", "version", "expires_in", "receipts"})) return bad_grant();
   const JsonValue* principal = root.find("principal");
   if (principal == nullptr || !principal->text()) return bad_grant();
-  Grant grant{model, {}, PrincipalId{std::string(*principal->text())}, {}, {}};
+  Grant grant{model, {}, PrincipalId{std::string(*principal->text())}, {}, {}, false};
   CLOISTER_ASSIGN(grant.rights, rights_in(root));
   if (const JsonValue* version = root.find("version"); version != nullptr) {
     const auto number = version->unsigned_integer();
@@ -78,6 +78,10 @@ Result<Grant> read_grant(Bytes body, const ModelId& model, UtcSeconds now) {
     if (!seconds || *seconds < 1 || *seconds > 10 * most) return bad_grant();
     grant.expires = now + std::chrono::seconds(*seconds);
   }
+  if (const JsonValue* receipts = root.find("receipts"); receipts != nullptr) {
+    if (receipts->text() != "always") return bad_grant();
+    grant.receipts = true;
+  }
   return grant;
 }
 
@@ -89,6 +93,7 @@ void write_grant(JsonWriter& out, const Grant& grant) {
   out.end_array();
   if (grant.version) out.key("version").text(std::to_string(grant.version->value));
   if (grant.expires) out.key("expires_at").integer(grant.expires->time_since_epoch().count());
+  if (grant.receipts) out.key("receipts").text("always");
   out.end_object();
 }
 

@@ -231,7 +231,9 @@ void ApiHandler::handle(HttpRequestHead head, RequestBody body,
 
 void ApiHandler::answer_public(const ExchangePtr& exchange) {
   switch (exchange->route.kind) {
-    case RouteKind::server: answer(*exchange, json_response(200, server_json(server_))); return;
+    case RouteKind::server:
+      answer(*exchange, json_response(200, server_json(server_, parts_.sealed.public_keys())));
+      return;
     case RouteKind::openapi: answer(*exchange, json_response(200, kOpenApiText)); return;
     case RouteKind::live: answer(*exchange, json_response(200, R"({"live":true})")); return;
     case RouteKind::ready: answer(*exchange, json_response(200, R"({"ready":true})")); return;

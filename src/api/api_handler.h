@@ -139,7 +139,7 @@ class ApiHandler final : public RequestHandler {
   /// Who counts the run: this, or the batcher for all of its requests together.
   enum class Execution { alone, batched };
   HttpResponse finish(Exchange& exchange, BatchShare share, Execution execution) const;
-  static Status note_receipt(Exchange& exchange);
+  Status note_receipt(Exchange& exchange) const;
   Status add_receipt(const Exchange& exchange, HttpResponse& response) const;
   Status replace_coded(Exchange& exchange, DeflateForm coding, BodyFormat format) const;
   Result<HttpResponse> encoded(Exchange& exchange, BatchShare& share) const;

@@ -123,11 +123,14 @@ Status ApiHandler::replace_coded(Exchange& exchange, DeflateForm coding, BodyFor
   return Done{};
 }
 
-/// `Cloister-Receipt: want`: takes the request's digest while its body is as it was sent.
-Status ApiHandler::note_receipt(Exchange& exchange) {
+/// `Cloister-Receipt: want`, or a grant that demands it: takes the request's digest while its body
+/// is as it was sent.
+Status ApiHandler::note_receipt(Exchange& exchange) const {
   const auto wish = exchange.head.header("cloister-receipt");
-  if (!wish) return Done{};
-  if (*wish != "want") {
+  const bool demanded =
+      parts_.grants.demands_receipt(exchange.caller->id(), exchange.record->ref);
+  if (!wish && !demanded) return Done{};
+  if (wish && *wish != "want") {
     return Error{Code::invalid, "api.receipt", Detail("Cloister-Receipt: expected \"want\"")};
   }
   CLOISTER_ASSIGN(exchange.receipt,

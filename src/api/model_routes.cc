@@ -29,7 +29,9 @@ HttpResponse ApiHandler::upload(Exchange& exchange) {
   if (ref.model.owner == exchange.caller->id()) {
     exchange.concerned = {ref.model, ref.version, {}, {}};
   }
-  if (SealedUploads::is_sealed(std::as_const(received.memory).bytes().first(received.size))) {
+  const bool sealed =
+      SealedUploads::is_sealed(std::as_const(received.memory).bytes().first(received.size));
+  if (sealed) {
     const Status opened = parts_.sealed.open_upload(*exchange.caller, ref, received);
     if (!opened.ok()) return ErrorResponse::of(opened.error());
   }
@@ -37,6 +39,10 @@ HttpResponse ApiHandler::upload(Exchange& exchange) {
   if (!outcome.ok()) return ErrorResponse::of(outcome.error());
   if (!outcome.value().findings.empty())
     return ErrorResponse::of_findings(outcome.value().findings);
+  if (sealed && !outcome.value().created) {
+    return ErrorResponse::of(Error{Code::conflict, "api.sealed_again",
+                                   Detail("this sealed model was admitted already")});
+  }
   exchange.concerned->sha256 = outcome.value().stored->sha256;
   return json_response(outcome.value().created ? 201 : 200,
                        version_json(model.value().name, *outcome.value().stored,

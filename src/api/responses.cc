@@ -135,7 +135,8 @@ HttpResponse ErrorResponse::of_findings(const std::vector<Finding>& findings) {
   return json_response(422, std::move(json));
 }
 
-std::string server_json(const ServerDescription& server) {
+std::string server_json(const ServerDescription& server,
+                        const std::vector<std::string>& sealed_to) {
   std::string json;
   JsonWriter out(json);
   out.begin_object().key("name").text("cloister").key("version").text(server.version);
@@ -149,7 +150,10 @@ std::string server_json(const ServerDescription& server) {
   out.key("confidential").begin_object();
   out.key("platform").text(server.platform).key("simulated").boolean(server.simulated);
   out.key("isolation").text(server.isolation).key("sandbox").text(server.sandbox);
-  out.key("anchor").text(server.anchor).key("hpke_key").text(server.hpke_key).end_object();
+  out.key("anchor").text(server.anchor).key("hpke_key").text(sealed_to.front());
+  out.key("hpke_keys_kept").begin_array();
+  for (std::size_t i = 1; i < sealed_to.size(); ++i) out.text(sealed_to[i]);
+  out.end_array().end_object();
   out.end_object();
   return json;
 }

@@ -19,7 +19,6 @@ struct ServerDescription {
   std::string sandbox;    ///< how workers are confined
   std::string anchor;
   bool simulated = true;
-  std::string hpke_key;   ///< X25519, base64: what models are sealed to
 };
 
 /// Turns errors into answers: the one reader of a Detail on the server. The text goes to the
@@ -40,7 +39,9 @@ enum class VersionState { stored, loaded, quarantined };
 HttpResponse json_response(int status, std::string json);
 
 /// Bodies of answers; docs/wire-api.md shows each.
-std::string server_json(const ServerDescription& server);
+/// `sealed_to`: X25519 keys that models may be sealed to, in base64, the one that is shown first.
+std::string server_json(const ServerDescription& server,
+                        const std::vector<std::string>& sealed_to);
 std::string version_json(std::string_view name, const VersionRecord& record, VersionState state);
 /// `states`: of each record.
 /// `names` as the asker calls them, one for each record.

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "encoding/base64.h"
+#include "encoding/hex.h"
 #include "encoding/json.h"
 #include "encoding/json_writer.h"
 
@@ -16,6 +17,7 @@ constexpr std::size_t kPathMax = 1024;
 constexpr std::size_t kHostNameMax = 253;
 constexpr std::size_t kNamesMax = 16;
 constexpr std::uint64_t kPcrCount = 24;
+constexpr std::uint64_t kSealedKeyMax = 3650ULL * 86'400;
 constexpr std::uint64_t kGigabyte = 1ULL << 30;
 // What TPM 2.0 leaves to the machine's owner; the anchor takes two in a row.
 constexpr std::uint64_t kNvIndexMin = 0x01800000;
@@ -61,7 +63,10 @@ void for_each_member(Config& config, Visitor&& visit) {
   visit("integrity", config.integrity, Choice{{"tags", "full"}});
   visit("allow_swap", config.allow_swap, Any{});
   visit("log_requests", config.log_requests, Any{});
+  visit("import", config.import, Any{});
   visit("preload", config.preload, Any{});
+  visit("sealed_key_seconds", config.sealed_key_seconds, Range{1, kSealedKeyMax});
+  visit("sealed_key_kept_seconds", config.sealed_key_kept_seconds, Range{1, kSealedKeyMax});
   visit("metrics", config.metrics, Any{});
   visit("metrics_address", config.metrics_address, Text{kHostNameMax});
   visit("metrics_port", config.metrics_port, Range{0, 65535});
@@ -215,6 +220,23 @@ class FieldReader {
     write_canonical(out, value_);
     return Done{};
   }
+  Status read(std::optional<Import>& field, Any) const {
+    if (value_.is_null()) return Done{};
+    const JsonValue* folder = value_.find("folder");
+    const JsonValue* models = value_.find("models");
+    if (value_.members().size() != 2 || folder == nullptr || models == nullptr ||
+        !models->is_array() || models->items().size() > kImportMax) {
+      return wrong(key_, "{\"folder\", \"models\"}, the latter a list of at most 256");
+    }
+    Import import;
+    CLOISTER_TRY(FieldReader("import.folder", *folder).read(import.folder, Text{kPathMax}));
+    for (const JsonValue& item : models->items()) {
+      CLOISTER_ASSIGN(ImportedModel each, FieldReader("import.models", item).imported_model());
+      import.models.push_back(std::move(each));
+    }
+    field = std::move(import);
+    return Done{};
+  }
   Status read(std::vector<Preload>& field, Any) const {
     if (!value_.is_array() || value_.items().size() > kPreloadMax) {
       return wrong(key_, "a list of at most 1024 {\"owner\", \"model\", \"version\"}");
@@ -235,6 +257,28 @@ class FieldReader {
   }
 
  private:
+  Result<ImportedModel> imported_model() const {
+    const JsonValue* owner = value_.find("owner");
+    const JsonValue* model = value_.find("model");
+    const JsonValue* version = value_.find("version");
+    const JsonValue* sha256 = value_.find("sha256");
+    ImportedModel made;
+    if (value_.members().size() != 4 || owner == nullptr || model == nullptr ||
+        version == nullptr || sha256 == nullptr || !owner->text() || !model->text() ||
+        !version->unsigned_integer() || !sha256->text()) {
+      return wrong(key_, "a list of {\"owner\", \"model\", \"version\", \"sha256\"}");
+    }
+    const auto digest = hex_decode(*sha256->text());
+    if (!digest.ok() || digest.value().size() != made.sha256.size()) {
+      return wrong(key_, "\"sha256\" as 64 hexadecimal digits");
+    }
+    made.owner = *owner->text();
+    made.model = *model->text();
+    made.version = *version->unsigned_integer();
+    std::copy(digest.value().begin(), digest.value().end(), made.sha256.begin());
+    return made;
+  }
+
   std::string_view key_;
   const JsonValue& value_;
 };
@@ -279,6 +323,19 @@ void write(JsonWriter& out, const std::optional<FirstOwner>& value) {
   }
   out.begin_object().key("name").text(value->name);
   out.key("key_sha256").text(base64_encode(value->key_sha256)).end_object();
+}
+void write(JsonWriter& out, const std::optional<Import>& value) {
+  if (!value) {
+    out.null();
+    return;
+  }
+  out.begin_object().key("folder").text(value->folder).key("models").begin_array();
+  for (const ImportedModel& each : value->models) {
+    out.begin_object().key("owner").text(each.owner).key("model").text(each.model);
+    out.key("version").unsigned_integer(each.version);
+    out.key("sha256").text(hex_encode(each.sha256)).end_object();
+  }
+  out.end_array().end_object();
 }
 void write(JsonWriter& out, const std::vector<Preload>& value) {
   out.begin_array();

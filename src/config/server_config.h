@@ -14,6 +14,7 @@ namespace cloister {
 
 inline constexpr std::size_t kConfigBytesMax = 64 * 1024;
 inline constexpr std::size_t kPreloadMax = 1024;
+inline constexpr std::size_t kImportMax = 256;
 
 /// The first owner: whoever holds the private key of this public key. `key_sha256` is the SHA-256
 /// of its SubjectPublicKeyInfo (DER), which a TLS client certificate proves.
@@ -27,6 +28,21 @@ struct Preload {
   std::string owner;
   std::string model;
   std::uint64_t version = 0;
+};
+
+/// A model that a sealed file of the import folder may become: `owner.model`, its number, and the
+/// SHA-256 of the model file before it was sealed.
+struct ImportedModel {
+  std::string owner;
+  std::string model;
+  std::uint64_t version = 0;
+  std::array<std::byte, 32> sha256{};
+};
+
+/// Sealed models that are admitted at start, and the folder that they lie in.
+struct Import {
+  std::string folder;
+  std::vector<ImportedModel> models;
 };
 
 /// Everything that an operator decides. Immutable once parsed; docs/operations.md has the table.
@@ -54,7 +70,10 @@ struct ServerConfig {
   std::string integrity = "tags";  ///< "tags" or "full"
   bool allow_swap = false;
   bool log_requests = false;  ///< one line for each request: route, status, sizes, time
+  std::optional<Import> import;
   std::vector<Preload> preload;
+  std::uint64_t sealed_key_seconds = 90ULL * 86'400;       ///< a key for sealed models is shown
+  std::uint64_t sealed_key_kept_seconds = 90ULL * 86'400;  ///< it still opens files after that
   bool metrics = false;  ///< a listener for Prometheus, over plain HTTP
   std::string metrics_address = "127.0.0.1";
   std::uint16_t metrics_port = 8002;

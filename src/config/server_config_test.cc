@@ -55,12 +55,26 @@ TEST(CanonicalText, SurvivesParsingAgain) {
       R"({"listen_port":0,"store":"/s","names":["a.example","::1"],"integrity":"full",
           "owner":{"name":"clinic","key_sha256":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
           "preload":[{"owner":"clinic","model":"m","version":3}],
+          "import":{"folder":"/m","models":[{"owner":"clinic","model":"m","version":3,"sha256":
+            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}]},
           "sandbox_require":["landlock","pid-namespace"],"memory_budget_bytes":1048576})");
   ASSERT_TRUE(config.ok());
   const std::string text = canonical_text(config.value());
   const auto again = parse_server_config(text);
   ASSERT_TRUE(again.ok()) << DetailForTest::text(again.error());
   EXPECT_EQ(canonical_text(again.value()), text);
+}
+
+TEST(ParseServerConfig, RefusesImportsThatDoNotSayWhatComesIn) {
+  for (const char* const import :
+       {R"("/m")", R"({"folder":"/m"})", R"({"models":[]})", R"({"folder":"","models":[]})",
+        R"({"folder":"/m","models":[{"owner":"a","model":"b","version":1}]})",
+        R"({"folder":"/m","models":[{"owner":"a","model":"b","version":1,"sha256":"00"}]})",
+        R"({"folder":"/m","models":[{"owner":"a","model":"b","version":"1","sha256":"00"}]})"}) {
+    EXPECT_NE(refusal_of(R"({"store":"/s","import":)" + std::string(import) + "}"), "accepted")
+        << import;
+  }
+  EXPECT_NE(refusal_of(R"({"store":"/s","sealed_key_seconds":0})"), "accepted");
 }
 
 TEST(ParseServerConfig, RefusesAnchorsAndPoliciesThatAreNone) {

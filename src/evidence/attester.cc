@@ -21,9 +21,20 @@ Attester::Attester(Platform& platform, const SigningKey& key, Clock& clock, Serv
     : platform_(platform),
       key_(key),
       clock_(clock),
-      facts_(std::move(facts)),
-      configuration_(std::move(configuration)) {
+      configuration_(std::move(configuration)),
+      facts_(std::move(facts)) {
   CLOISTER_CHECK(sha256(bytes_of(configuration_)) == facts_.configuration);
+}
+
+void Attester::use_hpke_key(const Sha256Digest& digest) {
+  const MutexLock lock(mutex_);
+  facts_.hpke_key = digest;
+}
+
+Claims Attester::claims() const {
+  const Sha256Digest key = sha256(key_.spki());
+  const MutexLock lock(mutex_);
+  return claims_of(facts_, key);
 }
 
 Result<PlatformEvidence> Attester::evidence_for(const ReportData& report_data) {
@@ -41,7 +52,7 @@ Result<AttestedCertificate> Attester::certificate(const std::vector<std::string>
     return Error{Code::invalid, "attester.life"};
   }
   CLOISTER_ASSIGN(CertificateExtension alternative_names, subject_names(names));
-  const ByteVector claims = write_claims(claims_of(facts_, sha256(key_.spki())));
+  const ByteVector claims = write_claims(this->claims());
   CLOISTER_ASSIGN(PlatformEvidence made, evidence_for(report_data_of(claims)));
   const ByteVector envelope = write_envelope({platform_.kind(), std::move(made.evidence), claims,
                                               std::move(made.endorsements)});
@@ -95,7 +106,7 @@ Result<std::string> Attester::answer(const FreshnessRequest& request) {
 }
 
 Result<std::string> Attester::admitted_answer(const FreshnessRequest& request) {
-  Claims fresh = claims_of(facts_, sha256(key_.spki()));
+  Claims fresh = claims();
   fresh.nonce = request.nonce;
   fresh.tls_exporter = request.tls_exporter;
   fresh.epoch = request.epoch;

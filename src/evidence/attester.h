@@ -58,9 +58,14 @@ class Attester {
   /// kWaitingMax already waiting, else as the platform does.
   Result<std::string> answer(const FreshnessRequest& request);
 
+  /// From now on evidence vouches for this key for sealed models: SHA-256 of its SPKI DER.
+  /// Certificates that were made before go on naming the one before.
+  void use_hpke_key(const Sha256Digest& digest) EXCLUDES(mutex_);
+
   EvidenceKind kind() const noexcept { return platform_.kind(); }
 
  private:
+  Claims claims() const EXCLUDES(mutex_);
   Status admit();
   Result<std::string> admitted_answer(const FreshnessRequest& request);
   Result<PlatformEvidence> evidence_for(const ReportData& report_data);
@@ -68,10 +73,10 @@ class Attester {
   Platform& platform_;
   const SigningKey& key_;
   Clock& clock_;
-  const ServerFacts facts_;
   const std::string configuration_;
   Mutex flight_;  // held while the platform makes evidence: one piece at a time
-  Mutex mutex_;
+  mutable Mutex mutex_;
+  ServerFacts facts_ GUARDED_BY(mutex_);
   unsigned waiting_ GUARDED_BY(mutex_) = 0;
   unsigned made_ GUARDED_BY(mutex_) = 0;  // fresh evidence in the second that began at second_
   SteadyTime second_ GUARDED_BY(mutex_){};

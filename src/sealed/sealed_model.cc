@@ -177,6 +177,20 @@ std::uint64_t SealedModel::file_size() const noexcept {
   return preface_size_ + sealed_chunks_bytes(header_.size);
 }
 
+bool SealedModel::is_for(Bytes file, const KemPrivateKey& key) const {
+  if (file.size() != file_size()) return false;
+  auto context = hpke_from(encapsulated_, key, info_of(write_header(header_)));
+  if (!context.ok()) return false;
+  const auto size =
+      static_cast<std::size_t>(std::min<std::uint64_t>(header_.size, kSealedChunkBytes));
+  ByteVector plaintext(size);
+  const Status opened =
+      context.value().open(mark(header_.size == size),
+                           file.subspan(preface_size_, size + kAeadTagBytes), plaintext);
+  wipe(plaintext);
+  return opened.ok();
+}
+
 Status SealedModel::open(MutableBytes file, const KemPrivateKey& key) const {
   if (file.size() != file_size()) return Error{Code::corrupt, "sealed.length"};
   CLOISTER_ASSIGN(HpkeContext context,

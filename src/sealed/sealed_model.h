@@ -76,6 +76,8 @@ class SealedModel {
   /// Bytes of the whole file.
   std::uint64_t file_size() const noexcept;
 
+  /// Whether `file`, which is all of it, was sealed for `key`: opens the first chunk aside.
+  bool is_for(Bytes file, const KemPrivateKey& key) const;
   /// Opens the chunks of `file`, which is all of it, in place: the model file then stands in its
   /// first `header().size` bytes. Fails: `corrupt` for any byte that is not as it was sealed for
   /// `key` (changed, missing, reordered, too many, or sealed for another); `file` is wiped then.

@@ -67,6 +67,8 @@ TEST_F(SealedModelTest, RefusesEveryChangedByteAndEveryOtherLength) {
 TEST_F(SealedModelTest, RefusesAnotherRecipientAndWipesWhatItHad) {
   const KemPrivateKey other = KemPrivateKey::generate().value();
   ByteVector file = seal(header_for(small_), small_, key_.public_key());
+  EXPECT_FALSE(SealedModel::read(file).value().is_for(file, other));
+  EXPECT_TRUE(SealedModel::read(file).value().is_for(file, key_));
   const SealedModel model = SealedModel::read(file).value();
   EXPECT_EQ(model.open(file, other).error().code, Code::corrupt);
   EXPECT_TRUE(std::ranges::all_of(file, [](std::byte each) { return each == std::byte{0}; }));

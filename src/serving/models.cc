@@ -101,12 +101,10 @@ std::vector<VersionRecord> Models::list(const Caller& caller) const {
 Result<VersionRecord> Models::find_served(const Caller& caller, const ModelId& model,
                                           std::optional<VersionNumber> version,
                                           std::optional<Right> right) const {
+  // Who may not know the model learns nothing of its policy, nor how long it takes to read one.
+  CLOISTER_ASSIGN(VersionRecord found, find(caller, model, version, right));
   const auto options = options_of(model);
-  if (std::holds_alternative<AllVersions>(options->policy)) {
-    return find(caller, model, version, right);
-  }
-  // Who may not know the model learns nothing of its policy.
-  CLOISTER_TRY(find(caller, model, version, right));
+  if (std::holds_alternative<AllVersions>(options->policy)) return found;
   const auto served = served_versions_of(model);
   if (!version && !served.empty()) version = served.back();
   if (!version || std::find(served.begin(), served.end(), *version) == served.end()) {
@@ -189,6 +187,10 @@ Status Models::may_upload(const Caller& caller, const VersionRef& ref, std::uint
                         std::to_string(size))};
   }
   return Done{};
+}
+
+bool Models::was_used(const VersionRef& ref) const {
+  return stored_.contains(ref) || parts_.vault.is_erased(ref);
 }
 
 Result<UploadOutcome> Models::compare_with_stored(const VersionRecord& stored,

@@ -110,6 +110,8 @@ class Models {
   /// Whether an upload of `size` bytes may begin: right, number and quota, before a byte is read.
   /// Fails: `denied`, `conflict` (erased number), `too_large`, `invalid`.
   Status may_upload(const Caller& caller, const VersionRef& ref, std::uint64_t size) const;
+  /// Whether the number is stored or was erased: nothing else can ever be stored under it.
+  bool was_used(const VersionRef& ref) const;
   /// Checks the digest, admits, seals, optimises, loads, runs where the settings say so, commits.
   /// `model`'s memory is given back as soon as it is sealed, before the optimising and the trial.
   /// Fails: `invalid` (digest), `conflict` (other bytes, or a number that was used), `io`, ...

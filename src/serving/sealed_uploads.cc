@@ -1,8 +1,10 @@
 #include "serving/sealed_uploads.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "encoding/base64.h"
 #include "sealed/sealed_model.h"
 
 namespace cloister {
@@ -33,19 +35,17 @@ Status check_policy(const SealedPolicy& policy, const ServerFacts& facts) {
 
 }  // namespace
 
-Result<std::unique_ptr<SealedUploads>> SealedUploads::open(RecordStore& store,
-                                                           const Clock& clock) {
-  if (const SecretBytes kept(store.load()); !kept.empty()) {
-    auto key = KemPrivateKey::from_bytes(kept);
-    if (!key.ok()) return Error{Code::corrupt, "sealed.key"};
-    return std::unique_ptr<SealedUploads>(new SealedUploads(std::move(key).value(), clock));
+std::vector<std::string> SealedUploads::public_keys() const {
+  std::vector<std::string> shown;
+  for (const SealedKeys::Key& each : keys_.keys()) {
+    shown.push_back(base64_encode(each->public_key()));
   }
-  CLOISTER_ASSIGN(KemPrivateKey key, KemPrivateKey::generate());
-  CLOISTER_TRY(key.keep_in([&store](Bytes bytes) { return store.save(bytes); }));
-  return std::unique_ptr<SealedUploads>(new SealedUploads(std::move(key), clock));
+  return shown;
 }
 
-Sha256Digest SealedUploads::key_digest() const { return sha256(spki_of(key_.public_key())); }
+Sha256Digest SealedUploads::key_digest() const {
+  return sha256(spki_of(keys_.keys().front()->public_key()));
+}
 
 bool SealedUploads::is_sealed(Bytes body) noexcept {
   return body.size() >= kMagic.size() && text_of(body.first(kMagic.size())) == kMagic;
@@ -72,8 +72,10 @@ Status SealedUploads::open_upload(const Caller& caller, const VersionRef& ref,
   }
   if (clock_.utc() >= header.expires) return denied("sealed.expired", "has expired");
   CLOISTER_TRY(check_policy(header.policy, facts_));
-  const Status opened = sealed.value().open(body, key_);
-  if (!opened.ok()) {
+  const auto keys = keys_.keys();
+  const auto key = std::ranges::find_if(
+      keys, [&](const SealedKeys::Key& each) { return sealed.value().is_for(body, *each); });
+  if (key == keys.end() || !sealed.value().open(body, **key).ok()) {
     return Error{Code::refused, "sealed.open",
                  Detail("the sealed model does not open: it was sealed for another server, or "
                         "changed since")};

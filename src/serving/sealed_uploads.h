@@ -1,29 +1,30 @@
 #pragma once
 
-#include <memory>
+#include <string>
+#include <vector>
 
 #include "access/principals.h"
-#include "access/record_store.h"
 #include "base/clock.h"
 #include "base/result.h"
-#include "crypto/hpke.h"
+#include "crypto/sha256.h"
 #include "evidence/claims.h"
 #include "model/model.h"
 #include "serving/models.h"
+#include "serving/sealed_keys.h"
 
 namespace cloister {
 
-/// Opens models that their owner sealed to this server. The key is kept sealed in the store, so
-/// that what was sealed to it can be opened after a restart. Safe from several threads.
+/// Opens models that their owner sealed to this server. Safe from several threads.
 /// Source: docs/sealed-models.md.
 class SealedUploads {
  public:
-  /// Takes the key that `store` keeps, or makes one and keeps it there. `clock` must outlive it.
-  /// Fails: `corrupt`, `io`.
-  static Result<std::unique_ptr<SealedUploads>> open(RecordStore& store, const Clock& clock);
+  /// `keys` and `clock` must outlive it.
+  SealedUploads(SealedKeys& keys, const Clock& clock) : keys_(keys), clock_(clock) {}
 
-  const KemPublicKey& public_key() const noexcept { return key_.public_key(); }
-  /// SHA-256 of the key's SPKI DER: what the evidence claims as `hpke-key`.
+  /// The public keys that files may be sealed to, in base64; the first is the one that the evidence
+  /// claims.
+  std::vector<std::string> public_keys() const;
+  /// SHA-256 of the first key's SPKI DER: what the evidence claims as `hpke-key`.
   Sha256Digest key_digest() const;
   /// What the server states about itself, which the files' policies are held against. Before any
   /// use.
@@ -38,9 +39,7 @@ class SealedUploads {
   Status open_upload(const Caller& caller, const VersionRef& ref, ReceivedModel& model) const;
 
  private:
-  SealedUploads(KemPrivateKey key, const Clock& clock) : key_(std::move(key)), clock_(clock) {}
-
-  KemPrivateKey key_;
+  SealedKeys& keys_;
   const Clock& clock_;
   ServerFacts facts_;
 };
