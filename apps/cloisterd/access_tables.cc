@@ -1,16 +1,21 @@
 #include "access_tables.h"
 
+#include <chrono>
+
 namespace cloister {
 
 Result<AccessTables> open_access_tables(Vault& vault, Entropy& entropy, const Clock& clock,
-                                        SealedKeySettings sealed_keys) {
+                                        const ServerConfig& config) {
   AccessTables tables;
   tables.principal_store = std::make_unique<VaultRecord>(vault, "principals");
   tables.grants_store = std::make_unique<VaultRecord>(vault, "grants");
   CLOISTER_ASSIGN(tables.principals, Principals::open(*tables.principal_store, entropy, clock));
   CLOISTER_ASSIGN(tables.grants, Grants::open(*tables.grants_store, clock));
   tables.hpke_store = std::make_unique<VaultRecord>(vault, "hpke-keys");
-  CLOISTER_ASSIGN(tables.sealed_keys, SealedKeys::open(*tables.hpke_store, clock, sealed_keys));
+  CLOISTER_ASSIGN(tables.sealed_keys,
+                  SealedKeys::open(*tables.hpke_store, clock,
+                                   {std::chrono::seconds(config.sealed_key_seconds),
+                                    std::chrono::seconds(config.sealed_key_kept_seconds)}));
   tables.sealed = std::make_unique<SealedUploads>(*tables.sealed_keys, clock);
   CLOISTER_ASSIGN(tables.books, Books::open(vault, clock));
   return tables;

@@ -5,6 +5,7 @@
 
 #include "access/grants.h"
 #include "access/principals.h"
+#include "config/server_config.h"
 #include "books.h"
 #include "serving/sealed_uploads.h"
 #include "vault/vault.h"
@@ -36,6 +37,6 @@ struct AccessTables {
 
 /// All arguments must outlive what is returned. Fails: `corrupt`, `io`.
 Result<AccessTables> open_access_tables(Vault& vault, Entropy& entropy, const Clock& clock,
-                                        SealedKeySettings sealed_keys);
+                                        const ServerConfig& config);
 
 }  // namespace cloister

@@ -51,11 +51,6 @@ ApiSettings api_settings(const ServerConfig& config) {
   return settings;
 }
 
-SealedKeySettings sealed_key_settings(const ServerConfig& config) {
-  return {std::chrono::seconds(config.sealed_key_seconds),
-          std::chrono::seconds(config.sealed_key_kept_seconds)};
-}
-
 /// With the keys that the vault keeps.
 ServerFacts with_keys(ServerFacts facts, const Receipts& receipts, SealedUploads& sealed) {
   facts.receipt_key = receipts.key_digest();
@@ -169,12 +164,15 @@ Status renew(HttpsServer& server, const TlsKey& tls, CertificateKeeper& keeper,
 }
 
 /// Shows a new key for sealed models where it is time; true where the evidence then names another.
-Result<bool> rotate_sealed_keys(const AccessTables& access, Attester& attester) {
-  CLOISTER_ASSIGN(const bool rotated, access.sealed_keys->rotate());
-  if (!rotated) return false;
-  attester.use_hpke_key(access.sealed->key_digest());
-  CLOISTER_TRY(note(access.books->audit(), AuditAction::model_key, access.sealed->key_digest()));
-  return true;
+bool rotate_sealed_keys(const AccessTables& access, Attester& attester, EventSink& events) {
+  const auto rotated = access.sealed_keys->rotate();
+  if (rotated.ok() && !rotated.value()) return false;
+  const Sha256Digest shown = access.sealed->key_digest();
+  const Status noted = rotated.ok() ? note(access.books->audit(), AuditAction::model_key, shown)
+                                    : Status(rotated.error());
+  if (!noted.ok()) events.record(OperationFailed{noted.error().code, "server.sealed_keys"});
+  if (rotated.ok()) attester.use_hpke_key(shown);
+  return rotated.ok();
 }
 
 /// Until a stop signal: renews the certificate, on the same key, before it runs out and where it
@@ -187,9 +185,7 @@ void serve_until_stopped(HttpsServer& server, const TlsKey& tls, Attester& attes
   while (!wait_for_stop_signal(Books::kFlushEvery)) {
     const Status flushed = access.books->flush();
     if (!flushed.ok()) events.record(OperationFailed{flushed.error().code, "server.books"});
-    const auto rotated = rotate_sealed_keys(access, attester);
-    if (!rotated.ok()) events.record(OperationFailed{rotated.error().code, "server.sealed_keys"});
-    outdated = outdated || !rotated.ok() || rotated.value();
+    outdated = rotate_sealed_keys(access, attester, events) || outdated;
     if (!outdated && (clock.steady() < renewal || !keeper.is_due())) continue;
     renewal = clock.steady() + kRenewalRetry;
     const Status renewed = renew(server, tls, keeper, access.books->audit());
@@ -255,8 +251,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const StorePlace store, find_store(options, config, software.digest, entropy));
   CLOISTER_ASSIGN(const auto vault, open_vault(vault_parts(store, entropy, clock),
                                                store.root_secret, store.settings, store.first));
-  CLOISTER_ASSIGN(const AccessTables access,
-                  open_access_tables(*vault, entropy, clock, sealed_key_settings(config)));
+  CLOISTER_ASSIGN(const AccessTables access, open_access_tables(*vault, entropy, clock, config));
   const ServerFacts plain = server_facts(config, software.digest, choice.sandbox);
   CLOISTER_ASSIGN(const auto receipts, Receipts::make(*vault, clock, plain.configuration));
   const ServerFacts facts = with_keys(plain, *receipts, *access.sealed);

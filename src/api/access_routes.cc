@@ -62,7 +62,9 @@ Result<Rights> rights_in(const JsonValue& grant) {
 
 Result<Grant> read_grant(Bytes body, const ModelId& model, UtcSeconds now) {
   CLOISTER_ASSIGN(const JsonValue root, parse_json(text_of(body)));
-  if (!has_only(root, {"principal", "rights", "version", "expires_in", "receipts"})) return bad_grant();
+  if (!has_only(root, {"principal", "rights", "version", "expires_in", "receipts"})) {
+    return bad_grant();
+  }
   const JsonValue* principal = root.find("principal");
   if (principal == nullptr || !principal->text()) return bad_grant();
   Grant grant{model, {}, PrincipalId{std::string(*principal->text())}, {}, {}, false};

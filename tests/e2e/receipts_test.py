@@ -66,10 +66,16 @@ class Receipts(ServerCase):
             path.write_bytes(whole)
         for flag, path in (("--request", request), ("--response", response)):
             self.assertEqual(self.judge(folder, flag, str(path))[0], DONE)
-            path.write_bytes(path.read_bytes() + b"x")
-            code, said = self.judge(folder, flag, str(path))
-            self.assertEqual(code, NOT_VERIFIED)
-            self.assertIn("about another", said["complaint"])
+            whole = path.read_bytes()
+            changed = [whole + b"x", whole[:-1]]
+            for at in range(0, 8 * len(whole), 53):
+                flipped = whole[at // 8] ^ (1 << at % 8)
+                changed.append(whole[:at // 8] + bytes([flipped]) + whole[at // 8 + 1:])
+            for content in changed:
+                path.write_bytes(content)
+                code, said = self.judge(folder, flag, str(path))
+                self.assertEqual(code, NOT_VERIFIED)
+                self.assertIn("about another", said["complaint"])
 
     def test_refuses_a_receipt_beside_another_servers_evidence(self):
         folder, _, _ = self.keep("mixed")
@@ -102,6 +108,30 @@ class Receipts(ServerCase):
         self.assertIn("own clock", text)
         self.assertEqual({path.name for path in pathlib.Path(folder).iterdir()},
                          {"receipt.cbor", "certificate.der"})
+
+    def test_comes_with_each_answer_where_a_grant_demands_it(self):
+        made = self.http.post(self.url("/v2/principals"), json={"name": "bank", "role": "caller"})
+        bank = made.json()["principal"]
+        token = self.http.post(self.url(f"/v2/principals/{bank}/tokens")).json()["token"]
+        grant = {"principal": bank, "rights": ["infer"]}
+        refused = self.http.put(self.url("/v2/models/echo/grants"),
+                                json={**grant, "receipts": "sometimes"})
+        self.assert_error(refused, 400, "invalid", "receipts")
+        body = npy(np.ones(3, np.float32))
+        with self.server.session(token) as session:
+            for demanded in ({}, {"receipts": "always"}):
+                listed = self.http.put(self.url("/v2/models/echo/grants"),
+                                       json={**grant, **demanded})
+                self.assertEqual(listed.json()[0].get("receipts"), demanded.get("receipts"))
+                answer = session.post(self.url("/v2/models/owner.echo/infer"), data=body,
+                                      headers={"Content-Type": "application/x-npy"})
+                self.assertEqual(answer.status_code, 200, answer.text)
+                self.assertEqual("Cloister-Receipt" in answer.headers, bool(demanded))
+        text = answer.headers["Cloister-Receipt"]
+        receipt = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        self.assertIn(hashlib.sha256(body).digest(), receipt)
+        self.assertIn(hashlib.sha256(answer.content).digest(), receipt)
+        self.assertNotIn("Cloister-Receipt", self.infer().headers)
 
     def test_covers_the_body_as_it_was_sent(self):
         response = self.infer(**{"Cloister-Receipt": "want", "Cloister-Receipt-Nonce": "AAAA",

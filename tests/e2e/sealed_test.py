@@ -1,28 +1,37 @@
 """Models that their owner sealed: opened by the right server for their owner, and by no other."""
 
+import base64
 import subprocess
 import unittest
 
 import numpy as np
+from onnx import TensorProto, helper
 
-from e2e.case import PROGRAMS, ServerCase, identity_model, npy
+from e2e.case import PROGRAMS, ServerCase, identity_model, npy, small_model
+from support.sealing import seal
 from support.server import Server
 
 CLOISTER = str(PROGRAMS / "cloister")
 
 
+def sealed_for(server, folder, name, *arguments, owner="owner", version=1, model=None):
+    """The bytes of a model that `cloister seal` made for `server`."""
+    source, output = folder / "model.onnx", folder / f"{name}.sealed"
+    source.write_bytes(model or identity_model())
+    output.unlink(missing_ok=True)
+    done = subprocess.run(
+        [CLOISTER, "seal", name, str(version), str(source), "--owner", owner, "--output",
+         str(output), "--server", server.url, "--allow-simulation", *arguments],
+        capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        raise AssertionError(done.stderr)
+    return output.read_bytes()
+
+
 class SealedModels(ServerCase):
-    def seal(self, name, *arguments, owner="owner", version=1, server=None):
-        """The bytes of a sealed model, made for `server`."""
-        model, output = self.folder / "model.onnx", self.folder / f"{name}.sealed"
-        model.write_bytes(identity_model())
-        output.unlink(missing_ok=True)
-        done = subprocess.run(
-            [CLOISTER, "seal", name, str(version), str(model), "--owner", owner, "--output",
-             str(output), "--server", (server or self.server).url, "--allow-simulation",
-             *arguments], capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return output.read_bytes()
+    def seal(self, name, *arguments, owner="owner", version=1, server=None, model=None):
+        return sealed_for(server or self.server, self.folder, name, *arguments, owner=owner,
+                          version=version, model=model)
 
     def test_refuses_what_was_changed_or_sealed_for_another_server(self):
         sealed = self.seal("strict")
@@ -55,7 +64,7 @@ class SealedModels(ServerCase):
         sealed = self.seal("mine")
         response = self.upload("mine", sealed)
         self.assertEqual(response.status_code, 201, response.text)
-        self.assertEqual(self.upload("mine", sealed).status_code, 200)
+        self.assert_error(self.upload("mine", sealed), 409, "conflict", "admitted already")
         answer = self.http.post(self.url("/v2/models/mine/infer"),
                                 data=npy(np.ones(3, np.float32)),
                                 headers={"Content-Type": "application/x-npy"})
@@ -69,6 +78,40 @@ class SealedModels(ServerCase):
         with Server(PROGRAMS, folder) as second, second.session(token) as session:
             stored = session.put(second.url + "/v2/models/later/versions/1", data=kept)
             self.assertEqual(stored.status_code, 201, stored.text)
+
+    def test_refuses_chunks_in_another_order_or_left_out(self):
+        model = small_model(
+            [helper.make_node("Add", ["x", "w"], ["y"])], [("x", TensorProto.FLOAT, [1 << 19])],
+            [("y", TensorProto.FLOAT, [1 << 19])],
+            [helper.make_tensor("w", TensorProto.FLOAT, [1 << 19], bytes(1 << 21), raw=True)])
+        sealed = self.seal("large", model=model)
+        chunk = (1 << 20) + 16
+        preface = len(sealed) - len(model) - 16 * 3
+        first, second = sealed[preface:preface + chunk], sealed[preface + chunk:][:chunk]
+        rest = sealed[preface + 2 * chunk:]
+        for parts in ((second, first, rest), (first, first, rest), (first, rest), (first, second),
+                      (first, second, rest, rest)):
+            self.assert_error(self.upload("large", sealed[:preface] + b"".join(parts)), 422,
+                              "refused")
+        self.assertEqual(self.upload("large", sealed).status_code, 201)
+
+    def test_admits_what_another_implementation_seals_while_its_header_allows(self):
+        facts = self.http.get(self.url("/v2")).json()["confidential"]
+        key = base64.b64decode(facts["hpke_key"])
+        model = identity_model()
+        for policy in ({"configuration": bytes(32)}, {"software": bytes(32)},
+                       {"isolation": "inline"}, {"anchor": "tpm"}):
+            made = seal(key, model, "owner", "foreign", policy=policy)
+            self.assert_error(self.upload("foreign", made), 403, "denied", "is for a server")
+        late = seal(key, model, "owner", "foreign", expires_in=-1)
+        self.assert_error(self.upload("foreign", late), 403, "denied", "expired")
+        unknown = seal(key, model, "owner", "foreign", policy={"weather": "fine"})
+        self.assert_error(self.upload("foreign", unknown), 422, "refused")
+        lied = seal(key, model, "owner", "foreign")[:-16] + bytes(16)
+        self.assert_error(self.upload("foreign", lied), 422, "refused")
+        good = seal(key, model, "owner", "foreign",
+                    policy={"isolation": facts["isolation"], "anchor": facts["anchor"]})
+        self.assertEqual(self.upload("foreign", good).status_code, 201)
 
     def test_is_not_to_be_read_on_its_way(self):
         sealed = self.seal("private")
