@@ -66,12 +66,18 @@ class Measured:
 
 
 def call(program, *words):
-    done = subprocess.run([program, *map(str, words)], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(f"epc_bench failed: {done.stderr.strip()}")
-    if done.stderr:
-        print(done.stderr.strip(), file=sys.stderr)
-    return Measured(done.stdout.splitlines())
+    """Runs epc_bench to its end; each size is told as it comes."""
+    lines = []
+    with subprocess.Popen([program, *map(str, words)], stdout=subprocess.PIPE,
+                          text=True) as process:
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("at "):
+                point = Point([int(number) for number in line.split()[1:]])
+                progress(f"{point.mib} MiB: {point.entered / point.runs:.0f} pages in")
+    if process.returncode != 0:
+        raise SystemExit(f"epc_bench {words[0]} failed ({process.returncode})")
+    return Measured(lines)
 
 
 def progress(text):
