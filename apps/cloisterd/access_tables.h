@@ -16,7 +16,9 @@ namespace cloister {
 class VaultRecord final : public RecordStore {
  public:
   VaultRecord(Vault& vault, std::string name) : vault_(vault), name_(std::move(name)) {}
-  ByteVector load() const override { return vault_.record(name_); }
+  Status load(const std::function<Status(Bytes)>& use) const override {
+    return vault_.with_record(name_, use);
+  }
   Status save(Bytes content) override { return vault_.put_record(name_, content); }
 
  private:

@@ -200,7 +200,7 @@ void bench_touched(const std::string& folder, std::size_t megabytes, int rounds)
   const StoreKeys keys(*aeads, SecretBytes(ByteVector(32, std::byte{2})));
   const SegmentWork work{keys, kThreads, IntegrityMode::tags};
   VersionEntry entry;
-  entry.seeds = SecretBytes(96);
+  entry.seed = SecretBytes(kSeedBytes);
   PrivateMemory memory = memory_of(megabytes * 1'000'000);
   for (std::size_t i = 0; i < memory.size(); i += 4096) memory.bytes()[i] = std::byte{1};
   const SegmentContent weights{memory.size(), {{0, memory.bytes()}}};

@@ -47,12 +47,13 @@ std::optional<Right> right_named(std::string_view name) noexcept {
 
 Result<std::unique_ptr<Grants>> Grants::open(RecordStore& store, const Clock& clock) {
   std::unique_ptr<Grants> grants(new Grants(store, clock));
-  const ByteVector content = store.load();
-  if (!content.empty()) {
+  CLOISTER_TRY(store.load([&grants](Bytes content) -> Status {
+    if (content.empty()) return Done{};
     CLOISTER_ASSIGN(Table table, decode(content));
     const MutexLock lock(grants->mutex_);
     grants->table_ = std::move(table);
-  }
+    return Done{};
+  }));
   return grants;
 }
 

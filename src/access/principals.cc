@@ -97,13 +97,14 @@ std::string NewToken::show_once() const {
 Result<std::unique_ptr<Principals>> Principals::open(RecordStore& store, Entropy& entropy,
                                                      const Clock& clock) {
   std::unique_ptr<Principals> made(new Principals(store, entropy, clock));
-  const ByteVector content = store.load();
-  if (!content.empty()) {
+  CLOISTER_TRY(store.load([&made](Bytes content) -> Status {
+    if (content.empty()) return Done{};
     CLOISTER_ASSIGN(auto principals, decode(content));
     const MutexLock lock(made->mutex_);
     made->principals_ = std::move(principals);
     made->index();
-  }
+    return Done{};
+  }));
   return made;
 }
 

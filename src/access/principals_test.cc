@@ -9,7 +9,7 @@ namespace {
 
 class MemoryStore final : public RecordStore {
  public:
-  ByteVector load() const override { return content; }
+  Status load(const std::function<Status(Bytes)>& use) const override { return use(content); }
   Status save(Bytes more) override {
     if (broken) return Error{Code::io, "test.save"};
     content = copy_of(more);

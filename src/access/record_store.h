@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "base/bytes.h"
 #include "base/result.h"
 
@@ -9,8 +11,9 @@ namespace cloister {
 class RecordStore {
  public:
   virtual ~RecordStore() = default;
-  /// What was saved last; empty if nothing ever was.
-  virtual ByteVector load() const = 0;
+  /// Gives `use` what was saved last, empty if nothing ever was, and returns what it returns. The
+  /// view ends with the call.
+  virtual Status load(const std::function<Status(Bytes content)>& use) const = 0;
   /// Durable when it returns. Fails: `io`.
   virtual Status save(Bytes content) = 0;
 };

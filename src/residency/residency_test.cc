@@ -55,7 +55,7 @@ class FakeVault final : public Vault {
   std::optional<VersionRecord> newest(const ModelId&) const override { return std::nullopt; }
   bool is_erased(const VersionRef&) const override { return false; }
   Result<Erasure> erase(const VersionRef&) override { return Error{Code::internal, "fake"}; }
-  ByteVector record(const std::string&) const override { return {}; }
+  Status with_record(const std::string&, const RecordUse& use) const override { return use({}); }
   Status put_record(const std::string&, Bytes) override { return Done{}; }
   Result<std::unique_ptr<SealedLog>> open_log(const std::string&) override {
     return Error{Code::internal, "fake"};

@@ -227,20 +227,22 @@ bool can_batch(const Signature& signature) {
 
 Result<std::unique_ptr<OptionsBook>> OptionsBook::open(Vault& vault) {
   std::unique_ptr<OptionsBook> book(new OptionsBook(vault));
-  const ByteVector record = vault.record(record_name());
-  if (record.empty()) return book;
-  const auto unreadable = Error{Code::corrupt, "model_options.record"};
-  const auto root = parse_json(text_of(record), {kRecordBytesMax, kDepthMax, 1U << 20});
-  if (!root.ok()) return unreadable;
-  const MutexLock lock(book->mutex_);
-  for (const JsonMember& member : root.value().members()) {
-    const std::size_t dot = member.key.find('.');
-    auto options = options_of(member.value);
-    if (dot == std::string::npos || !options.ok()) return unreadable;
-    book->entries_.emplace(
-        ModelId{PrincipalId{member.key.substr(0, dot)}, member.key.substr(dot + 1)},
-        std::make_shared<const ModelOptions>(std::move(options).value()));
-  }
+  CLOISTER_TRY(vault.with_record(record_name(), [&book](Bytes record) -> Status {
+    if (record.empty()) return Done{};
+    const auto unreadable = Error{Code::corrupt, "model_options.record"};
+    const auto root = parse_json(text_of(record), {kRecordBytesMax, kDepthMax, 1U << 20});
+    if (!root.ok()) return unreadable;
+    const MutexLock lock(book->mutex_);
+    for (const JsonMember& member : root.value().members()) {
+      const std::size_t dot = member.key.find('.');
+      auto options = options_of(member.value);
+      if (dot == std::string::npos || !options.ok()) return unreadable;
+      book->entries_.emplace(
+          ModelId{PrincipalId{member.key.substr(0, dot)}, member.key.substr(dot + 1)},
+          std::make_shared<const ModelOptions>(std::move(options).value()));
+    }
+    return Done{};
+  }));
   return book;
 }
 

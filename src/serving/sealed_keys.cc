@@ -37,14 +37,13 @@ Result<std::shared_ptr<const KemPrivateKey>> read_key(ByteReader& reader) {
 Result<std::unique_ptr<SealedKeys>> SealedKeys::open(RecordStore& store, const Clock& clock,
                                                      SealedKeySettings settings) {
   std::unique_ptr<SealedKeys> keys(new SealedKeys(store, clock, settings));
-  ByteVector content = store.load();
-  if (!content.empty()) {
-    auto entries = decode(content);
-    wipe(content);
-    if (!entries.ok()) return entries.error();
+  CLOISTER_TRY(store.load([&keys](Bytes content) -> Status {
+    if (content.empty()) return Done{};
+    CLOISTER_ASSIGN(Entries entries, decode(content));
     const MutexLock lock(keys->mutex_);
-    keys->entries_ = std::move(entries).value();
-  }
+    keys->entries_ = std::move(entries);
+    return Done{};
+  }));
   CLOISTER_TRY(keys->rotate());
   return keys;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <iterator>
+#include <string_view>
 
 #include "base/byte_writer.h"
 #include "vault/store_keys.h"
@@ -16,26 +17,6 @@ using EntriesByKind = std::array<std::vector<Entry>, CatalogueImage::kKinds>;
 
 std::vector<Entry>& of_kind(EntriesByKind& entries, Kind kind) {
   return entries[static_cast<std::size_t>(kind)];
-}
-
-ByteVector encode_record(const std::string& name, Bytes content) {
-  ByteWriter writer;
-  writer.u16_le(static_cast<std::uint16_t>(name.size()));
-  writer.bytes(bytes_of(name));
-  writer.bytes(content);
-  return std::move(writer).take();
-}
-
-struct NamedContent {
-  std::string name;
-  Bytes content;
-};
-
-Result<NamedContent> decode_record(Bytes said) {
-  ByteReader reader(said);
-  CLOISTER_ASSIGN(const std::uint16_t length, reader.u16_le());
-  CLOISTER_ASSIGN(const Bytes name, reader.take(length));
-  return NamedContent{std::string(text_of(name)), reader.rest()};
 }
 
 Result<VersionRef> ref_of(const CatalogueImage& image, Kind kind, std::size_t index) {
@@ -70,7 +51,7 @@ Result<std::optional<std::size_t>> place_of(const CatalogueImage& image, Kind ki
 
 Result<VersionEntry> version_at(const CatalogueImage& image, std::size_t index) {
   CLOISTER_ASSIGN(const Entry entry, image.entry(Kind::version, index));
-  return decode_version(entry.said, entry.seeds);
+  return decode_version(entry.said, entry.secret);
 }
 
 std::set<FileId> set_of_files(const VersionEntry& entry) {
@@ -88,8 +69,8 @@ Result<FileId> removal_at(const CatalogueImage& image, std::size_t index) {
 
 }  // namespace
 
-Result<Catalogue> Catalogue::from_image(SecretBytes bytes) {
-  CLOISTER_ASSIGN(CatalogueImage image, CatalogueImage::open(std::move(bytes)));
+Result<Catalogue> Catalogue::from_image(PrivateMemory memory, Bytes bytes) {
+  CLOISTER_ASSIGN(CatalogueImage image, CatalogueImage::open(std::move(memory), bytes));
   Catalogue catalogue;
   for (std::size_t i = 0; i < image.count(Kind::removal); ++i) {
     CLOISTER_ASSIGN(const FileId file, removal_at(image, i));
@@ -99,8 +80,8 @@ Result<Catalogue> Catalogue::from_image(SecretBytes bytes) {
   return catalogue;
 }
 
-Status Catalogue::apply_image(SecretBytes bytes) {
-  CLOISTER_ASSIGN(const CatalogueImage image, CatalogueImage::open(std::move(bytes)));
+Status Catalogue::apply_image(PrivateMemory memory, Bytes bytes) {
+  CLOISTER_ASSIGN(const CatalogueImage image, CatalogueImage::open(std::move(memory), bytes));
   for (std::size_t i = 0; i < image.count(Kind::version); ++i) {
     CLOISTER_ASSIGN(VersionEntry entry, version_at(image, i));
     CatalogueChange change;
@@ -114,8 +95,8 @@ Status Catalogue::apply_image(SecretBytes bytes) {
   }
   for (std::size_t i = 0; i < image.count(Kind::record); ++i) {
     CLOISTER_ASSIGN(const Entry entry, image.entry(Kind::record, i));
-    CLOISTER_ASSIGN(const NamedContent record, decode_record(entry.said));
-    records_[record.name] = std::make_shared<const ByteVector>(copy_of(record.content));
+    records_[std::string(text_of(entry.said))] =
+        std::make_shared<const SecretBytes>(copy_of(entry.secret));
   }
   return Done{};
 }
@@ -134,7 +115,7 @@ Status Catalogue::apply(const CatalogueChange& change) {
     erased_.insert(*change.erased);
   }
   if (change.record_name) {
-    records_[*change.record_name] = std::make_shared<const ByteVector>(change.record_content);
+    records_[*change.record_name] = change.record_content;
   }
   return Done{};
 }
@@ -157,8 +138,8 @@ SecretBytes Catalogue::encode_change(const CatalogueChange& change) {
     of_kind(entries, Kind::erased).push_back({owned.back(), {}});
   }
   if (change.record_name) {
-    owned.push_back(encode_record(*change.record_name, change.record_content));
-    of_kind(entries, Kind::record).push_back({owned.back(), {}});
+    of_kind(entries, Kind::record)
+        .push_back({bytes_of(*change.record_name), StoreKeys::read(*change.record_content)});
   }
   return CatalogueImage::encode(entries);
 }
@@ -203,16 +184,14 @@ Result<SecretBytes> Catalogue::encode_whole() const {
     owned.push_back(encode_ref(ref));
     of_kind(entries, Kind::erased).push_back({owned.back(), {}});
   }
-  std::map<std::string, Bytes> records;
+  std::map<std::string_view, Bytes> records;
   for (std::size_t i = 0; i < base_->count(Kind::record); ++i) {
     CLOISTER_ASSIGN(const Entry entry, base_->entry(Kind::record, i));
-    CLOISTER_ASSIGN(NamedContent record, decode_record(entry.said));
-    records[std::move(record.name)] = record.content;
+    records[text_of(entry.said)] = entry.secret;
   }
-  for (const auto& [name, content] : records_) records[name] = *content;
+  for (const auto& [name, content] : records_) records[name] = StoreKeys::read(*content);
   for (const auto& [name, content] : records) {
-    owned.push_back(encode_record(name, content));
-    of_kind(entries, Kind::record).push_back({owned.back(), {}});
+    of_kind(entries, Kind::record).push_back({bytes_of(name), content});
   }
   for (const FileId& file : removals_) of_kind(entries, Kind::removal).push_back({file, {}});
   return CatalogueImage::encode(entries);
@@ -261,7 +240,7 @@ Result<std::vector<VersionRecord>> Catalogue::versions() const {
       records.push_back(added->record);
       return;
     }
-    auto version = decode_version(entry.said, entry.seeds);
+    auto version = decode_version(entry.said, entry.secret);
     if (version.ok()) {
       records.push_back(std::move(version).value().record);
     } else {
@@ -280,7 +259,7 @@ Result<std::set<FileId>> Catalogue::files() const {
       files.merge(set_of_files(*added));
       return;
     }
-    const auto version = decode_version(entry.said, entry.seeds);
+    const auto version = decode_version(entry.said, entry.secret);
     if (version.ok()) {
       files.merge(set_of_files(version.value()));
     } else {
@@ -292,11 +271,12 @@ Result<std::set<FileId>> Catalogue::files() const {
 }
 
 Bytes Catalogue::record(const std::string& name) const {
-  if (const auto added = records_.find(name); added != records_.end()) return *added->second;
+  if (const auto added = records_.find(name); added != records_.end()) {
+    return StoreKeys::read(*added->second);
+  }
   for (std::size_t i = 0; i < base_->count(Kind::record); ++i) {
     const auto entry = base_->entry(Kind::record, i);
-    const auto record = entry.ok() ? decode_record(entry.value().said) : entry.error();
-    if (record.ok() && record.value().name == name) return record.value().content;
+    if (entry.ok() && text_of(entry.value().said) == name) return entry.value().secret;
   }
   return {};
 }

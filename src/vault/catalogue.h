@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "secret/private_memory.h"
 #include "vault/format.h"
 
 namespace cloister {
@@ -17,7 +18,7 @@ struct CatalogueChange {
   std::shared_ptr<const VersionEntry> added;  ///< new, or instead of the one that is there
   std::optional<VersionRef> erased;
   std::optional<std::string> record_name;
-  ByteVector record_content;
+  std::shared_ptr<const SecretBytes> record_content;  ///< never null with a name
 };
 
 /// The bytes of a catalogue as they are sealed: docs/store-format.md, "Catalogue". Entries are
@@ -28,15 +29,15 @@ class CatalogueImage {
   enum class Kind : std::size_t { version, erased, record, removal };
   static constexpr std::size_t kKinds = 4;
 
-  /// An entry: what it says, and the seeds of a version's keys.
+  /// An entry: what it says, and what is secret: the seeds of a version's keys, a record's content.
   struct Entry {
     Bytes said;
-    Bytes seeds;
+    Bytes secret;
   };
 
   CatalogueImage() = default;
-  /// Fails: `corrupt` when the index is not inside `bytes`.
-  static Result<CatalogueImage> open(SecretBytes bytes);
+  /// Of `bytes`, which lie in `memory`. Fails: `corrupt` when the index is not inside them.
+  static Result<CatalogueImage> open(PrivateMemory memory, Bytes bytes);
   /// `entries` by kind, each kind in rising order of key.
   static SecretBytes encode(const std::array<std::vector<Entry>, kKinds>& entries);
 
@@ -45,7 +46,8 @@ class CatalogueImage {
   Result<Entry> entry(Kind kind, std::size_t index) const;
 
  private:
-  SecretBytes bytes_;
+  PrivateMemory memory_;  // wiped when it is given back
+  Bytes bytes_;
   std::array<std::size_t, kKinds> counts_{};
 };
 
@@ -53,11 +55,11 @@ class CatalogueImage {
 class Catalogue {
  public:
   Catalogue() : base_(std::make_shared<const CatalogueImage>()) {}
-  /// Of a whole catalogue as it was sealed. Fails: `corrupt`.
-  static Result<Catalogue> from_image(SecretBytes bytes);
+  /// Of a whole catalogue as it was sealed: `bytes`, which lie in `memory`. Fails: `corrupt`.
+  static Result<Catalogue> from_image(PrivateMemory memory, Bytes bytes);
 
   /// Fails: `corrupt` when an image's entry does not decode.
-  Status apply_image(SecretBytes bytes);
+  Status apply_image(PrivateMemory memory, Bytes bytes);
   Status apply(const CatalogueChange& change);
   /// Forgets that a file is to be removed.
   void forget_removal(const FileId& file) { removals_.erase(file); }
@@ -75,7 +77,7 @@ class Catalogue {
   Result<std::vector<VersionRecord>> versions() const;
   /// Every live version's file. Costs one pass.
   Result<std::set<FileId>> files() const;
-  /// Empty when there is none.
+  /// Empty when there is none; lives as long as this does.
   Bytes record(const std::string& name) const;
   /// Files of erased versions and replaced forms that may still exist.
   const std::set<FileId>& removals() const noexcept { return removals_; }
@@ -88,7 +90,7 @@ class Catalogue {
   std::shared_ptr<const CatalogueImage> base_;
   std::map<VersionRef, std::shared_ptr<const VersionEntry>> added_;
   std::set<VersionRef> erased_;  ///< since the image; hides what the image says
-  std::map<std::string, std::shared_ptr<const ByteVector>> records_;
+  std::map<std::string, std::shared_ptr<const SecretBytes>> records_;
   std::set<FileId> removals_;
 };
 

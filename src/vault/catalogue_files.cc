@@ -8,7 +8,7 @@
 namespace cloister {
 namespace {
 
-constexpr std::string_view kMagic = "CLOISTC1";
+constexpr std::string_view kMagic = "CLOISTC2";
 constexpr std::string_view kLabel = "cloister vault 1 catalogue";
 constexpr const char* kFolder = "catalogue";
 constexpr std::string_view kAside = ".new";
@@ -72,12 +72,12 @@ std::optional<std::uint64_t> epoch_of(std::string_view name) {
   return epoch;
 }
 
-/// What the next epoch's file is bound to: the header, the seal's seed and its tag. The tag stands
+/// What the next epoch's file is bound to: the header, the seal's seed and its tags. The tags stand
 /// for what lies between, under a key that is used once.
 Sha256Digest link_of(Bytes file) {
   Sha256Stream stream;
   stream.update(file.first(kHeaderBytes + kSeedBytes));
-  stream.update(file.last(kAeadTagBytes));
+  stream.update(file.last(StoreKeys::tag_bytes(file.size() - kHeaderBytes)));
   return stream.finish();
 }
 
@@ -89,9 +89,8 @@ Error damaged(Place where, const char* what) {
 
 struct CatalogueFiles::Stored {
   Header header;
-  PrivateMemory memory;  // in huge pages where it is large
-
-  Bytes file() const noexcept { return memory.bytes(); }
+  std::unique_ptr<File> file;
+  PrivateMemory memory;  // for all of it; what lies between seed and tags is not read yet
 };
 
 Result<std::vector<std::uint64_t>> CatalogueFiles::list_epochs() {
@@ -116,15 +115,19 @@ Result<CatalogueFiles::Stored> CatalogueFiles::read(std::uint64_t epoch) {
   auto opened = files_.open_for_reading(path_of(epoch));
   if (!opened.ok() && opened.error().code == Code::io) return opened.error();
   if (!opened.ok()) return damaged("vault.catalogue.open", "has a file missing or replaced");
-  const auto file = std::move(opened).value();
-  CLOISTER_ASSIGN(const std::uint64_t size, file->size());
+  Stored stored;
+  stored.file = std::move(opened).value();
+  CLOISTER_ASSIGN(const std::uint64_t size, stored.file->size());
   if (size < kHeaderBytes + StoreKeys::kOverhead || size > kFileBytesMax) {
     return damaged("vault.catalogue.size", "is damaged");
   }
-  Stored stored;
   CLOISTER_ASSIGN(stored.memory, PrivateMemory::reserve(size));
-  CLOISTER_TRY(file->read_at(0, stored.memory.bytes()));
-  auto header = decode_header(stored.file().first(kHeaderBytes));
+  const MutableBytes file = stored.memory.bytes();
+  const MutableBytes front = file.first(kHeaderBytes + kSeedBytes);
+  const MutableBytes tags = file.last(StoreKeys::tag_bytes(size - kHeaderBytes));
+  CLOISTER_TRY(stored.file->read_at(0, front));
+  CLOISTER_TRY(stored.file->read_at(size - tags.size(), tags));
+  auto header = decode_header(front.first(kHeaderBytes));
   if (!header.ok()) return damaged("vault.catalogue.header", "is damaged");
   stored.header = header.value();
   if (stored.header.epoch != epoch) return damaged("vault.catalogue.epoch", "was rearranged");
@@ -145,7 +148,7 @@ Status CatalogueFiles::drop_unfinished(std::vector<std::uint64_t>& epochs) {
   return files_.sync_folder(kFolder);
 }
 
-Result<Catalogue> CatalogueFiles::load() {
+Result<Catalogue> CatalogueFiles::load(unsigned threads) {
   CLOISTER_ASSIGN(auto epochs, list_epochs());
   CLOISTER_TRY(drop_unfinished(epochs));
   if (epochs.empty()) return damaged("vault.catalogue.missing", "is missing");
@@ -160,26 +163,39 @@ Result<Catalogue> CatalogueFiles::load() {
   if (!chain.back().header.whole) return damaged("vault.catalogue.whole", "has a file missing");
   Catalogue catalogue;
   for (auto stored = chain.rbegin(); stored != chain.rend(); ++stored) {
-    const Bytes file = stored->file();
-    const bool follows = stored->header.whole || stored->header.previous == last_;
-    auto opened = StoreKeys::open(aeads_, key_.bytes, kLabel, file.first(kHeaderBytes),
-                                  file.subspan(kHeaderBytes));
-    if (!opened.ok()) return damaged("vault.catalogue.seal", "is damaged");
-    if (!follows) return damaged("vault.catalogue.chain", "mixes two histories of the store");
-    if (stored->header.whole) {
-      CLOISTER_ASSIGN(catalogue, Catalogue::from_image(std::move(opened).value()));
-      whole_bytes_ = file.size();
-    } else {
-      CLOISTER_TRY(catalogue.apply_image(std::move(opened).value()));
-      ++changes_;
-      change_bytes_ += file.size();
-    }
-    last_ = link_of(file);
-    epoch_ = stored->header.epoch;
-    sealed_at_ = UtcSeconds(std::chrono::seconds(stored->header.sealed_at));
+    CLOISTER_TRY(apply(*stored, threads, catalogue));
   }
   remove_before(chain.back().header.epoch);
   return catalogue;
+}
+
+/// Opens the file that follows what `catalogue` is, and makes it what the file says.
+Status CatalogueFiles::apply(Stored& stored, unsigned threads, Catalogue& catalogue) {
+  const MutableBytes file = stored.memory.bytes();
+  const bool whole = stored.header.whole;
+  const bool follows = whole || stored.header.previous == last_;
+  last_ = link_of(file);
+  const auto fetch = [&](std::size_t offset, MutableBytes piece) {
+    return stored.file->read_at(kHeaderBytes + offset, piece);
+  };
+  const auto opened =
+      StoreKeys::open_in_place(aeads_, key_.bytes, kLabel, file.first(kHeaderBytes),
+                               file.subspan(kHeaderBytes), threads, fetch);
+  if (!opened.ok() && opened.error().code == Code::io) return opened.error();
+  if (!opened.ok()) return damaged("vault.catalogue.seal", "is damaged");
+  if (!follows) return damaged("vault.catalogue.chain", "mixes two histories of the store");
+  if (whole) {
+    CLOISTER_ASSIGN(catalogue,
+                    Catalogue::from_image(std::move(stored.memory), opened.value()));
+    whole_bytes_ = file.size();
+  } else {
+    CLOISTER_TRY(catalogue.apply_image(std::move(stored.memory), opened.value()));
+    ++changes_;
+    change_bytes_ += file.size();
+  }
+  epoch_ = stored.header.epoch;
+  sealed_at_ = UtcSeconds(std::chrono::seconds(stored.header.sealed_at));
+  return Done{};
 }
 
 Status CatalogueFiles::write(const Catalogue& next, const CatalogueChange& change, bool whole,

@@ -31,9 +31,10 @@ class CatalogueFiles {
       : files_(files), entropy_(entropy), clock_(clock), aeads_(aeads), key_(std::move(key)),
         store_(store) {}
 
-  /// Reads what is on disk, and removes what an interrupted write or a superseded catalogue left.
+  /// Reads what is on disk, by `threads` threads, and removes what an interrupted write or a
+  /// superseded catalogue left.
   /// Fails: `corrupt` (missing, damaged, of another store or history), `io`.
-  Result<Catalogue> load();
+  Result<Catalogue> load(unsigned threads);
   /// Seals what is written from now on under `key`; a whole catalogue must come next. Returns the
   /// key that it replaces.
   CatalogueKey change_key(CatalogueKey key) noexcept { return std::exchange(key_, std::move(key)); }
@@ -54,6 +55,7 @@ class CatalogueFiles {
   struct Stored;
   Result<std::vector<std::uint64_t>> list_epochs();
   Result<Stored> read(std::uint64_t epoch);
+  Status apply(Stored& stored, unsigned threads, Catalogue& catalogue);
   Status drop_unfinished(std::vector<std::uint64_t>& epochs);
   Status put(std::uint64_t epoch, Bytes content);
   void remove_before(std::uint64_t epoch);

@@ -14,17 +14,37 @@ namespace {
 // Entries may overlap in bytes that no server wrote: what they say in all is bounded here.
 constexpr std::size_t kSaidMax = 1U << 20;
 
-SecretBytes secret_of(Bytes bytes) { return SecretBytes(copy_of(bytes)); }
+/// `bytes` where an opened catalogue has them.
+struct Opened {
+  explicit Opened(Bytes content)
+      : memory(PrivateMemory::reserve(std::max<std::size_t>(1, content.size())).value()),
+        bytes(memory.bytes().first(content.size())) {
+    std::ranges::copy(content, memory.bytes().begin());
+  }
+  PrivateMemory memory;
+  Bytes bytes;
+};
+
+Result<Catalogue> from(Bytes content) {
+  Opened opened(content);
+  return Catalogue::from_image(std::move(opened.memory), opened.bytes);
+}
+
+Status apply(Bytes content, Catalogue& catalogue) {
+  Opened opened(content);
+  return catalogue.apply_image(std::move(opened.memory), opened.bytes);
+}
 
 bool says_little(Bytes input) {
-  const auto image = CatalogueImage::open(secret_of(input));
+  Opened opened(input);
+  const auto image = CatalogueImage::open(std::move(opened.memory), opened.bytes);
   if (!image.ok()) return true;
   std::size_t said = 0;
   for (std::size_t kind = 0; kind < CatalogueImage::kKinds; ++kind) {
     const auto which = static_cast<CatalogueImage::Kind>(kind);
     for (std::size_t i = 0; i < image.value().count(which) && said <= kSaidMax; ++i) {
       const auto entry = image.value().entry(which, i);
-      if (entry.ok()) said += entry.value().said.size() + entry.value().seeds.size();
+      if (entry.ok()) said += entry.value().said.size() + entry.value().secret.size();
     }
   }
   return said <= kSaidMax;
@@ -46,7 +66,7 @@ void check(const Catalogue& catalogue) {
   ask(catalogue);
   const auto encoded = catalogue.encode_whole();
   if (!encoded.ok()) return;
-  const auto again = Catalogue::from_image(secret_of(StoreKeys::read(encoded.value())));
+  const auto again = from(StoreKeys::read(encoded.value()));
   CLOISTER_CHECK(again.ok());
   const auto twice = again.value().encode_whole();
   CLOISTER_CHECK(twice.ok());
@@ -61,12 +81,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace cloister;
   const Bytes input = std::as_bytes(std::span(data, size));
   if (!says_little(input)) return 0;
-  auto whole = Catalogue::from_image(secret_of(input));
+  auto whole = from(input);
   if (whole.ok()) {
     check(whole.value());
-    if (whole.value().apply_image(secret_of(input)).ok()) check(whole.value());
+    if (apply(input, whole.value()).ok()) check(whole.value());
   }
   Catalogue changed;
-  if (changed.apply_image(secret_of(input)).ok()) check(changed);
+  if (apply(input, changed).ok()) check(changed);
   return 0;
 }

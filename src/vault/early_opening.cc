@@ -25,10 +25,10 @@ class Filling final : public WeightsFilling {
   /// Reads the graph now, and begins to read the weights into `weights`.
   Result<GraphBundle> begin(const SegmentWork& work, PrivateMemory& weights) {
     CLOISTER_ASSIGN(reader_, VersionReader::open(work, *file_, *entry_));
-    CLOISTER_ASSIGN(PrivateMemory graph, PrivateMemory::reserve(entry_->graph.bytes));
+    CLOISTER_ASSIGN(PrivateMemory graph, PrivateMemory::reserve(entry_->graph_bytes));
     CLOISTER_TRY(reader_->read(Segment::graph, graph.bytes()));
     CLOISTER_ASSIGN(GraphBundle bundle, decode_bundle(std::as_const(graph).bytes()));
-    if (bundle.weights_bytes != entry_->weights.bytes) {
+    if (bundle.weights_bytes != entry_->weights_bytes) {
       return Error{Code::corrupt, "vault.open.bundle"};
     }
     // In the page behind the weights, so that a worker that maps them sees it too.
@@ -67,7 +67,7 @@ class Filling final : public WeightsFilling {
 Result<OpenedModel> open_early(const SegmentWork& work, std::unique_ptr<File> file,
                                std::shared_ptr<const VersionEntry> entry) {
   OpenedModel opened;
-  CLOISTER_ASSIGN(opened.weights, reserve_weights(work, entry->weights.bytes));
+  CLOISTER_ASSIGN(opened.weights, reserve_weights(work, entry->weights_bytes));
   auto filling = std::make_unique<Filling>(std::move(file), std::move(entry));
   CLOISTER_ASSIGN(opened.bundle, filling->begin(work, opened.weights));
   opened.filling = std::move(filling);

@@ -152,7 +152,7 @@ class VaultFaultTest : public VaultFixture {
       EXPECT_FALSE(vault->find(ref(number)));
       EXPECT_TRUE(vault->is_erased(ref(number)));
     }
-    EXPECT_TRUE(promises_.records.contains(std::string(text_of(vault->record("principals")))));
+    EXPECT_TRUE(promises_.records.contains(principals_of(*vault)));
     std::size_t files = 0;
     for (const auto& [path, content] : files_.contents()) {
       EXPECT_FALSE(path.starts_with("staging/")) << path;

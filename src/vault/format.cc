@@ -10,14 +10,33 @@ namespace {
 
 constexpr std::string_view kVersionMagic = "CLOISTV1";
 
+/// Seven bits to a byte, the lowest first; the high bit says that more follow.
+void write_number(ByteWriter& writer, std::uint64_t number) {
+  for (; number >= 0x80; number >>= 7) writer.u8(static_cast<std::uint8_t>(number | 0x80));
+  writer.u8(static_cast<std::uint8_t>(number));
+}
+
+/// Only what `write_number` writes: no number has two forms.
+Result<std::uint64_t> read_number(ByteReader& reader) {
+  std::uint64_t number = 0;
+  for (unsigned shift = 0; shift < 64; shift += 7) {
+    CLOISTER_ASSIGN(const std::uint8_t byte, reader.u8());
+    number |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+    const bool overlong = (byte == 0 && shift > 0) || (shift == 63 && byte > 1);
+    if (overlong) break;
+    if (byte < 0x80) return number;
+  }
+  return Error{Code::corrupt, "vault.entry.number"};
+}
+
 void write_text(ByteWriter& writer, const std::string& text) {
   CLOISTER_CHECK(text.size() <= 0xffff);
-  writer.u16_le(static_cast<std::uint16_t>(text.size()));
+  write_number(writer, text.size());
   writer.bytes(bytes_of(text));
 }
 
 Result<std::string> read_text(ByteReader& reader, std::size_t length_max) {
-  CLOISTER_ASSIGN(const std::uint16_t length, reader.u16_le());
+  CLOISTER_ASSIGN(const std::uint64_t length, read_number(reader));
   if (length > length_max) return Error{Code::corrupt, "vault.entry.text"};
   CLOISTER_ASSIGN(const Bytes text, reader.take(length));
   return std::string(text_of(text));
@@ -38,7 +57,7 @@ void write_tensor(ByteWriter& writer, const TensorSpec& tensor) {
   writer.u8(static_cast<std::uint8_t>(tensor.extents.size()));
   for (const Extent& extent : tensor.extents) {
     writer.u8(extent.value.has_value() ? 1 : 0);
-    writer.u64_le(extent.value.value_or(0));
+    write_number(writer, extent.value.value_or(0));
     write_text(writer, extent.symbol);
   }
 }
@@ -57,7 +76,7 @@ Result<TensorSpec> read_tensor(ByteReader& reader) {
   for (std::uint8_t i = 0; i < rank; ++i) {
     Extent extent;
     CLOISTER_ASSIGN(const std::uint8_t has_value, reader.u8());
-    CLOISTER_ASSIGN(const std::uint64_t value, reader.u64_le());
+    CLOISTER_ASSIGN(const std::uint64_t value, read_number(reader));
     if (has_value != 0) extent.value = value;
     CLOISTER_ASSIGN(extent.symbol, read_text(reader, 0xffff));
     tensor.extents.push_back(std::move(extent));
@@ -66,15 +85,15 @@ Result<TensorSpec> read_tensor(ByteReader& reader) {
 }
 
 void write_tensors(ByteWriter& writer, const std::vector<TensorSpec>& tensors) {
-  writer.u16_le(static_cast<std::uint16_t>(tensors.size()));
+  write_number(writer, tensors.size());
   for (const TensorSpec& tensor : tensors) write_tensor(writer, tensor);
 }
 
 Result<std::vector<TensorSpec>> read_tensors(ByteReader& reader) {
-  CLOISTER_ASSIGN(const std::uint16_t count, reader.u16_le());
+  CLOISTER_ASSIGN(const std::uint64_t count, read_number(reader));
   if (count > kSignatureTensorsMax) return Error{Code::corrupt, "vault.entry.tensors"};
   std::vector<TensorSpec> tensors;
-  for (std::uint16_t i = 0; i < count; ++i) {
+  for (std::uint64_t i = 0; i < count; ++i) {
     CLOISTER_ASSIGN(TensorSpec tensor, read_tensor(reader));
     tensors.push_back(std::move(tensor));
   }
@@ -82,54 +101,48 @@ Result<std::vector<TensorSpec>> read_tensors(ByteReader& reader) {
 }
 
 void write_cost(ByteWriter& writer, const ModelCost& cost) {
-  writer.u64_le(cost.parameters);
-  writer.u64_le(cost.nodes);
-  writer.u64_le(cost.weights_bytes);
-  writer.u64_le(cost.activation_bytes);
-  writer.u64_le(cost.multiply_adds);
+  write_number(writer, cost.parameters);
+  write_number(writer, cost.nodes);
+  write_number(writer, cost.weights_bytes);
+  write_number(writer, cost.activation_bytes);
+  write_number(writer, cost.multiply_adds);
   writer.u8(cost.bounded ? 1 : 0);
 }
 
 Result<ModelCost> read_cost(ByteReader& reader) {
   ModelCost cost;
-  CLOISTER_ASSIGN(cost.parameters, reader.u64_le());
-  CLOISTER_ASSIGN(cost.nodes, reader.u64_le());
-  CLOISTER_ASSIGN(cost.weights_bytes, reader.u64_le());
-  CLOISTER_ASSIGN(cost.activation_bytes, reader.u64_le());
-  CLOISTER_ASSIGN(cost.multiply_adds, reader.u64_le());
+  CLOISTER_ASSIGN(cost.parameters, read_number(reader));
+  CLOISTER_ASSIGN(cost.nodes, read_number(reader));
+  CLOISTER_ASSIGN(cost.weights_bytes, read_number(reader));
+  CLOISTER_ASSIGN(cost.activation_bytes, read_number(reader));
+  CLOISTER_ASSIGN(cost.multiply_adds, read_number(reader));
   CLOISTER_ASSIGN(const std::uint8_t bounded, reader.u8());
   cost.bounded = bounded != 0;
   return cost;
 }
 
-Result<SegmentSeal> read_segment(ByteReader& reader) {
-  SegmentSeal segment;
-  CLOISTER_ASSIGN(segment.bytes, reader.u64_le());
-  if (segment.bytes > kChunksMax * kChunkBytes) {
-    return Error{Code::corrupt, "vault.entry.segment"};
-  }
-  CLOISTER_ASSIGN(segment.root, read_array<32>(reader));
-  return segment;
+Result<std::uint64_t> read_segment_size(ByteReader& reader) {
+  CLOISTER_ASSIGN(const std::uint64_t bytes, read_number(reader));
+  if (bytes > kChunksMax * kChunkBytes) return Error{Code::corrupt, "vault.entry.segment"};
+  return bytes;
 }
 
 void write_seals(ByteWriter& writer, const VersionEntry& entry) {
   writer.bytes(entry.file);
   writer.bytes(entry.build);
   writer.bytes(entry.table);
-  writer.u64_le(entry.graph.bytes);
-  writer.bytes(entry.graph.root);
-  writer.u64_le(entry.weights.bytes);
-  writer.bytes(entry.weights.root);
+  write_number(writer, entry.graph_bytes);
+  write_number(writer, entry.weights_bytes);
 }
 
 Status read_seals(ByteReader& reader, ByteReader& seeds, VersionEntry& entry) {
   CLOISTER_ASSIGN(entry.file, read_array<16>(reader));
   CLOISTER_ASSIGN(entry.build, read_array<32>(reader));
   CLOISTER_ASSIGN(entry.table, read_array<32>(reader));
-  CLOISTER_ASSIGN(entry.graph, read_segment(reader));
-  CLOISTER_ASSIGN(entry.weights, read_segment(reader));
-  CLOISTER_ASSIGN(const Bytes own, seeds.take(kVersionSeedBytes));
-  entry.seeds = SecretBytes(copy_of(own));
+  CLOISTER_ASSIGN(entry.graph_bytes, read_segment_size(reader));
+  CLOISTER_ASSIGN(entry.weights_bytes, read_segment_size(reader));
+  CLOISTER_ASSIGN(const Bytes own, seeds.take(kSeedBytes));
+  entry.seed = SecretBytes(copy_of(own));
   return Done{};
 }
 
@@ -145,9 +158,9 @@ Result<VersionRecord> read_record(ByteReader& reader, VersionRef ref) {
   VersionRecord record;
   record.ref = std::move(ref);
   CLOISTER_ASSIGN(record.sha256, read_array<32>(reader));
-  CLOISTER_ASSIGN(record.upload_bytes, reader.u64_le());
-  CLOISTER_ASSIGN(record.stored_bytes, reader.u64_le());
-  CLOISTER_ASSIGN(const std::uint64_t seconds, reader.u64_le());
+  CLOISTER_ASSIGN(record.upload_bytes, read_number(reader));
+  CLOISTER_ASSIGN(record.stored_bytes, read_number(reader));
+  CLOISTER_ASSIGN(const std::uint64_t seconds, read_number(reader));
   record.uploaded_at = UtcSeconds(std::chrono::seconds(static_cast<std::int64_t>(seconds)));
   CLOISTER_ASSIGN(record.cost, read_cost(reader));
   CLOISTER_ASSIGN(record.signature, read_signature(reader));
@@ -218,7 +231,7 @@ ByteVector encode_ref(const VersionRef& ref) {
   ByteWriter writer;
   write_text(writer, ref.model.owner.value);
   write_text(writer, ref.model.name);
-  writer.u64_le(ref.version.value);
+  write_number(writer, ref.version.value);
   return std::move(writer).take();
 }
 
@@ -226,7 +239,7 @@ Result<VersionRef> decode_ref(ByteReader& reader) {
   VersionRef ref;
   CLOISTER_ASSIGN(ref.model.owner.value, read_text(reader, kModelNameMax));
   CLOISTER_ASSIGN(ref.model.name, read_text(reader, kModelNameMax));
-  CLOISTER_ASSIGN(ref.version.value, reader.u64_le());
+  CLOISTER_ASSIGN(ref.version.value, read_number(reader));
   return ref;
 }
 
@@ -236,9 +249,10 @@ ByteVector encode_version(const VersionEntry& entry) {
   write_seals(writer, entry);
   const VersionRecord& record = entry.record;
   writer.bytes(record.sha256);
-  writer.u64_le(record.upload_bytes);
-  writer.u64_le(record.stored_bytes);
-  writer.u64_le(static_cast<std::uint64_t>(record.uploaded_at.time_since_epoch().count()));
+  write_number(writer, record.upload_bytes);
+  write_number(writer, record.stored_bytes);
+  write_number(writer,
+               static_cast<std::uint64_t>(record.uploaded_at.time_since_epoch().count()));
   write_cost(writer, record.cost);
   write_tensors(writer, record.signature.inputs);
   write_tensors(writer, record.signature.optional_inputs);
@@ -273,20 +287,20 @@ Result<VersionEntry> decode_version(Bytes encoded, Bytes seeds) {
 }
 
 VersionEntry clone(const VersionEntry& entry) {
-  VersionEntry copy{entry.record, entry.file,    entry.build, entry.table,
-                    entry.graph,  entry.weights, {},          entry.optimised};
-  copy.seeds = SecretBytes(copy_of(StoreKeys::read(entry.seeds)));
+  VersionEntry copy{entry.record,      entry.file,          entry.build, entry.table,
+                    entry.graph_bytes, entry.weights_bytes, {},          entry.optimised};
+  copy.seed = SecretBytes(copy_of(StoreKeys::read(entry.seed)));
   return copy;
 }
 
 SecretBytes seeds_of(const VersionEntry& entry) {
   const std::size_t files = entry.optimised == nullptr ? 1 : 2;
-  SecretBytes seeds(files * kVersionSeedBytes);
+  SecretBytes seeds(files * kSeedBytes);
   const MutableBytes all = StoreKeys::write(seeds);
-  std::ranges::copy(StoreKeys::read(entry.seeds), all.begin());
+  std::ranges::copy(StoreKeys::read(entry.seed), all.begin());
   if (files == 2) {
-    std::ranges::copy(StoreKeys::read(entry.optimised->sealed.seeds),
-                      all.subspan(kVersionSeedBytes).begin());
+    std::ranges::copy(StoreKeys::read(entry.optimised->sealed.seed),
+                      all.subspan(kSeedBytes).begin());
   }
   return seeds;
 }

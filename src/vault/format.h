@@ -23,7 +23,6 @@ inline constexpr std::uint64_t kChunkBytes = 1U << 20;
 inline constexpr std::uint64_t kChunksMax = 1U << 16;          ///< of one segment: 64 GiB
 inline constexpr std::size_t kLeafBlockBytes = 1U << 14;
 inline constexpr std::size_t kSeedBytes = 32;
-inline constexpr std::size_t kVersionSeedBytes = 3 * kSeedBytes;  ///< of one version file
 inline constexpr std::size_t kVersionHeaderBytes = 32;
 inline constexpr std::size_t kTableEntryBytes = 48;            ///< tag, then leaf
 inline constexpr std::uint64_t kRecordBytesMax = 4U << 20;
@@ -37,13 +36,6 @@ using StoreId = std::array<std::byte, 16>;
 /// The parts of a version's file, each under keys of its own.
 enum class Segment : std::uint8_t { table = 0, graph = 1, weights = 2 };
 
-/// The size of a segment's plaintext, and the root of its hash tree: SHA-256 over the leaf of each
-/// chunk in turn.
-struct SegmentSeal {
-  std::uint64_t bytes = 0;
-  Sha256Digest root{};
-};
-
 struct OptimisedEntry;
 
 /// All that the catalogue knows of one version. Immutable once it is made.
@@ -52,9 +44,9 @@ struct VersionEntry {
   FileId file{};
   Sha256Digest build{};    ///< of the program that sealed it
   Sha256Digest table{};    ///< SHA-256 of the sealed table as it stands in the file
-  SegmentSeal graph;
-  SegmentSeal weights;
-  SecretBytes seeds;       ///< 32 bytes each for table, graph and weights
+  std::uint64_t graph_bytes = 0;    ///< plaintext of the graph segment
+  std::uint64_t weights_bytes = 0;  ///< the same of the weights
+  SecretBytes seed;        ///< 32 bytes that the keys of its segments are made from
   std::shared_ptr<const OptimisedEntry> optimised;  ///< null for none
 };
 
@@ -120,7 +112,7 @@ ByteVector encode_version(const VersionEntry& entry);
 Result<VersionEntry> decode_version(Bytes encoded, Bytes seeds);
 /// The same entry once more, secrets included.
 VersionEntry clone(const VersionEntry& entry);
-/// The seeds of its keys, its optimised form's last.
+/// The seed of its file's keys, then its optimised form's.
 SecretBytes seeds_of(const VersionEntry& entry);
 /// The files that belong to it: one, or two.
 std::vector<FileId> files_of(const VersionEntry& entry);

@@ -31,7 +31,7 @@ Status check_gap(const File& file, std::uint64_t from, std::uint64_t to) {
 }
 
 Result<Table> read_table(const SegmentWork& work, const File& file, const VersionEntry& entry) {
-  const FileLayout layout = layout_of(entry.graph.bytes, entry.weights.bytes);
+  const FileLayout layout = layout_of(entry.graph_bytes, entry.weights_bytes);
   CLOISTER_ASSIGN(const std::uint64_t size, file.size());
   if (size != layout.end) return Error{Code::corrupt, "vault.version.size"};
   std::array<std::byte, kVersionHeaderBytes> header{};
@@ -87,15 +87,6 @@ std::size_t chunk_size(std::uint64_t bytes, std::uint64_t index) noexcept {
   return std::min(kChunkBytes, bytes - index * kChunkBytes);
 }
 
-Status check_root(const SegmentSource& source, const Sha256Digest& root) {
-  Sha256Stream stream;
-  for (std::uint64_t i = 0; i < chunk_count(source.bytes); ++i) {
-    stream.update(source.table.at(source.first_entry + i).leaf);
-  }
-  if (stream.finish() != root) return Error{Code::corrupt, "vault.version.root"};
-  return Done{};
-}
-
 }  // namespace
 
 struct VersionReader::Parts {
@@ -103,12 +94,12 @@ struct VersionReader::Parts {
         HkdfKey graph_keys, HkdfKey weights_keys)
       : work(settings),
         table(std::move(read)),
-        layout(layout_of(entry.graph.bytes, entry.weights.bytes)),
+        layout(layout_of(entry.graph_bytes, entry.weights_bytes)),
         hasher(work.library, work.threads),
-        graph{work, file, entry.file, Segment::graph, layout.graph_at, entry.graph.bytes,
+        graph{work, file, entry.file, Segment::graph, layout.graph_at, entry.graph_bytes,
               table, 0, std::move(graph_keys), hasher},
-        weights{work, file, entry.file, Segment::weights, layout.weights_at, entry.weights.bytes,
-                table, chunk_count(entry.graph.bytes), std::move(weights_keys), hasher} {}
+        weights{work, file, entry.file, Segment::weights, layout.weights_at, entry.weights_bytes,
+                table, chunk_count(entry.graph_bytes), std::move(weights_keys), hasher} {}
 
   SegmentWork work;
   const Table table;
@@ -127,11 +118,8 @@ Result<std::unique_ptr<VersionReader>> VersionReader::open(const SegmentWork& wo
   CLOISTER_ASSIGN(Table table, read_table(work, file, entry));
   CLOISTER_ASSIGN(HkdfKey graph_keys, work.keys.chunk_keys(entry, Segment::graph));
   CLOISTER_ASSIGN(HkdfKey weights_keys, work.keys.chunk_keys(entry, Segment::weights));
-  auto parts = std::make_unique<Parts>(work, file, entry, std::move(table), std::move(graph_keys),
-                                       std::move(weights_keys));
-  CLOISTER_TRY(check_root(parts->graph, entry.graph.root));
-  CLOISTER_TRY(check_root(parts->weights, entry.weights.root));
-  return std::unique_ptr<VersionReader>(new VersionReader(std::move(parts)));
+  return std::unique_ptr<VersionReader>(new VersionReader(std::make_unique<Parts>(
+      work, file, entry, std::move(table), std::move(graph_keys), std::move(weights_keys))));
 }
 
 Status VersionReader::read(Segment segment, MutableBytes plaintext, const ChunkDone& done,
@@ -183,10 +171,10 @@ Status read_version_into(const SegmentWork& work, const File& file, const Versio
 Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
                                     const VersionEntry& entry) {
   OpenedSegments opened;
-  if (entry.graph.bytes > 0) {
-    CLOISTER_ASSIGN(opened.graph, PrivateMemory::reserve(entry.graph.bytes));
+  if (entry.graph_bytes > 0) {
+    CLOISTER_ASSIGN(opened.graph, PrivateMemory::reserve(entry.graph_bytes));
   }
-  CLOISTER_ASSIGN(opened.weights, reserve_weights(work, entry.weights.bytes));
+  CLOISTER_ASSIGN(opened.weights, reserve_weights(work, entry.weights_bytes));
   CLOISTER_TRY(read_version_into(work, file, entry, opened.graph.bytes(), opened.weights.bytes()));
   return opened;
 }

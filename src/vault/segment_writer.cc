@@ -94,12 +94,6 @@ Result<std::vector<ChunkSeal>> write_segment(const SegmentTarget& target,
   return seals;
 }
 
-Sha256Digest root_of(const std::vector<ChunkSeal>& seals) {
-  Sha256Stream stream;
-  for (const ChunkSeal& seal : seals) stream.update(seal.leaf);
-  return stream.finish();
-}
-
 SecretBytes encode_table(const std::vector<ChunkSeal>& graph,
                          const std::vector<ChunkSeal>& weights) {
   SecretBytes table((graph.size() + weights.size()) * kTableEntryBytes);
@@ -119,8 +113,8 @@ Status write_version(const SegmentWork& work, Entropy& entropy, File& file, Vers
                      const SegmentContent& graph, const SegmentContent& weights) {
   CLOISTER_TRY(check_content(graph));
   CLOISTER_TRY(check_content(weights));
-  entry.graph.bytes = graph.bytes;
-  entry.weights.bytes = weights.bytes;
+  entry.graph_bytes = graph.bytes;
+  entry.weights_bytes = weights.bytes;
   const FileLayout layout = layout_of(graph.bytes, weights.bytes);
   ChunkHasher hasher(work.library, work.threads);
   const auto write = [&](Segment segment, std::uint64_t at, const SegmentContent& content)
@@ -131,8 +125,6 @@ Status write_version(const SegmentWork& work, Entropy& entropy, File& file, Vers
   };
   CLOISTER_ASSIGN(const auto graph_seals, write(Segment::graph, layout.graph_at, graph));
   CLOISTER_ASSIGN(const auto weight_seals, write(Segment::weights, layout.weights_at, weights));
-  entry.graph.root = root_of(graph_seals);
-  entry.weights.root = root_of(weight_seals);
   const auto header = version_header(entry.file);
   CLOISTER_ASSIGN(const SecretBytes table_key, work.keys.segment_key(entry, Segment::table));
   CLOISTER_ASSIGN(const ByteVector table,

@@ -83,11 +83,11 @@ TEST_F(StoreKeysTest, AgreesWithTheIndependentImplementation) {
   VersionEntry entry;
   entry.file.fill(std::byte{3});
   entry.record.sha256.fill(std::byte{4});
-  entry.graph.bytes = 5;
-  entry.weights.bytes = 9;
-  ByteVector seeds(96);
-  for (std::size_t i = 0; i < seeds.size(); ++i) seeds[i] = static_cast<std::byte>(i);
-  entry.seeds = SecretBytes(std::move(seeds));
+  entry.graph_bytes = 5;
+  entry.weights_bytes = 9;
+  ByteVector seed(kSeedBytes);
+  for (std::size_t i = 0; i < seed.size(); ++i) seed[i] = static_cast<std::byte>(i);
+  entry.seed = SecretBytes(std::move(seed));
   const StoreKeys keys(*aeads_, SecretBytes(copy_of(StoreKeys::read(parent_))));
   const SecretBytes segment = keys.segment_key(entry, Segment::weights).value();
   EXPECT_EQ(hex_of(StoreKeys::read(segment)), expected[1]);

@@ -189,7 +189,7 @@ Status load_store(VaultParts parts, Entropy& entropy, const VaultSettings& setti
   CLOISTER_ASSIGN(CatalogueKey key, catalogue_key(*store.keys, secret));
   store.files = std::make_unique<CatalogueFiles>(parts.files, entropy, parts.clock, *store.aeads,
                                                  std::move(key), identity.id);
-  CLOISTER_ASSIGN(store.catalogue, store.files->load());
+  CLOISTER_ASSIGN(store.catalogue, store.files->load(settings.threads));
   const Status anchored = parts.anchor.check(store.files->epoch());
   if (!anchored.ok() && anchored.error().code == Code::corrupt) {
     return explained(Code::corrupt, "vault.store.rolled_back",

@@ -76,7 +76,7 @@ Result<OpenedModel> open_file(const SegmentWork& work, const File& file,
                               const VersionEntry& entry) {
   CLOISTER_ASSIGN(OpenedSegments segments, read_version(work, file, entry));
   CLOISTER_ASSIGN(GraphBundle bundle, decode_bundle(segments.graph.bytes()));
-  if (bundle.weights_bytes != entry.weights.bytes) return Error{Code::corrupt, "vault.open.bundle"};
+  if (bundle.weights_bytes != entry.weights_bytes) return Error{Code::corrupt, "vault.open.bundle"};
   OpenedModel opened;
   opened.bundle = std::move(bundle);
   opened.weights = std::move(segments.weights);
@@ -86,7 +86,7 @@ Result<OpenedModel> open_file(const SegmentWork& work, const File& file,
 /// One file of a version: its own, or its optimised form's.
 Result<OpenedModel> open_either(const SegmentWork& work, std::unique_ptr<File> file,
                                 std::shared_ptr<const VersionEntry> entry, bool early) {
-  if (early && entry->weights.bytes > 0) return open_early(work, std::move(file), std::move(entry));
+  if (early && entry->weights_bytes > 0) return open_early(work, std::move(file), std::move(entry));
   return open_file(work, *file, *entry);
 }
 
@@ -158,8 +158,8 @@ class StoredVersion final : public StagedVersion {
     form_ = std::move(made);
     entry_->optimised = form_;
     entry_->record.stored_bytes =
-        layout_of(entry_->graph.bytes, entry_->weights.bytes).end +
-        layout_of(form_->sealed.graph.bytes, form_->sealed.weights.bytes).end;
+        layout_of(entry_->graph_bytes, entry_->weights_bytes).end +
+        layout_of(form_->sealed.graph_bytes, form_->sealed.weights_bytes).end;
     return Done{};
   }
   void set_worth_packing(bool worth) override {
@@ -290,9 +290,9 @@ class SealedVault final : public Vault {
     return anchor() == AnchorKind::none ? Erasure::not_anchored : Erasure::bounded_by_anchor;
   }
 
-  ByteVector record(const std::string& name) const override {
+  Status with_record(const std::string& name, const RecordUse& use) const override {
     const auto state = this->state();
-    return copy_of(state->record(name));
+    return use(state->record(name));
   }
 
   Status put_record(const std::string& name, Bytes content) override {
@@ -302,7 +302,7 @@ class SealedVault final : public Vault {
     const MutexLock lock(write_mutex_);
     CatalogueChange change;
     change.record_name = name;
-    change.record_content = copy_of(content);
+    change.record_content = std::make_shared<const SecretBytes>(copy_of(content));
     CLOISTER_TRY(write(change, false));
     return anchor_result_;
   }
@@ -310,9 +310,11 @@ class SealedVault final : public Vault {
   Result<std::unique_ptr<SealedLog>> open_log(const std::string& name) override {
     if (!is_name(name)) return Error{Code::invalid, "vault.log.name"};
     std::optional<LogPosition> anchored;
-    if (const ByteVector position = record(kLogRecord + name); !position.empty()) {
+    CLOISTER_TRY(with_record(kLogRecord + name, [&](Bytes position) -> Status {
+      if (position.empty()) return Done{};
       CLOISTER_ASSIGN(anchored, decode_position(position));
-    }
+      return Done{};
+    }));
     CLOISTER_ASSIGN(SecretBytes key, store_.keys->log_key());
     return SealedLog::open(
         {parts_.files, *entropy_, *store_.aeads, std::move(key), store_.id, name}, anchored);
@@ -365,7 +367,7 @@ class SealedVault final : public Vault {
   Status write_file(VersionEntry& entry, const ValidatedModel& model) {
     entry.build = settings_.build;
     CLOISTER_TRY(entropy_->fill(entry.file));
-    CLOISTER_ASSIGN(entry.seeds, StoreKeys::fresh(*entropy_, kVersionSeedBytes));
+    CLOISTER_ASSIGN(entry.seed, StoreKeys::fresh(*entropy_, kSeedBytes));
     Status written = write_segments(entry, model);
     if (!written.ok()) {
       const Status removed = parts_.files.remove(staging_path(entry.file));

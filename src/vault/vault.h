@@ -131,8 +131,12 @@ class Vault {
   /// Destroys the keys, then the file; the number stays used up. Fails: `not_found`, `io`.
   virtual Result<Erasure> erase(const VersionRef& ref) = 0;
 
-  /// A small sealed record of another part (access keeps its principals here); at most 4 MiB.
-  virtual ByteVector record(const std::string& name) const = 0;
+  /// Gives `use` a small sealed record of another part (access keeps its principals here), empty
+  /// where there is none, and returns what it returns. The view ends with the call, so that no copy
+  /// is left that nobody wipes.
+  using RecordUse = std::function<Status(Bytes content)>;
+  virtual Status with_record(const std::string& name, const RecordUse& use) const = 0;
+  /// At most 4 MiB. Fails: `too_large`, `io`.
   virtual Status put_record(const std::string& name, Bytes content) = 0;
 
   /// A log beside the catalogue, for one user at a time. What `anchor_log` said last must be in it.

@@ -84,7 +84,7 @@ TEST_F(VaultTest, RefusesWhatItDoesNotHold) {
   EXPECT_EQ(vault->erase(ref(1)).error().code, Code::not_found);
   EXPECT_FALSE(vault->find(ref(1)).has_value());
   EXPECT_FALSE(vault->newest(ref(1).model).has_value());
-  EXPECT_TRUE(vault->record("principals").empty());
+  EXPECT_EQ(principals_of(*vault), "");
 }
 
 TEST_F(VaultTest, OpensWhatItSealedAtEverySizeAndInBothModes) {
@@ -159,7 +159,7 @@ TEST_F(VaultTest, KeepsEverythingOverARestart) {
   EXPECT_EQ(vault->newest(ref(1).model)->ref, ref(40));
   EXPECT_TRUE(vault->is_erased(ref(7)));
   EXPECT_FALSE(vault->find(ref(7)).has_value());
-  EXPECT_EQ(text_of(vault->record("principals")), "content");
+  EXPECT_EQ(principals_of(*vault), "content");
   const VersionRecord found = *vault->find(ref(40));
   EXPECT_EQ(found.sha256, stored.sha256);
   EXPECT_EQ(found.stored_bytes, stored.stored_bytes);

@@ -54,6 +54,16 @@ class VaultFixture : public testing::Test {
     EXPECT_EQ(opened.value().bundle.signature, sample.model().bundle().signature);
   }
 
+  static std::string principals_of(const Vault& vault) {
+    std::string text;
+    const Status read = vault.with_record("principals", [&text](Bytes content) -> Status {
+      text = text_of(content);
+      return Done{};
+    });
+    EXPECT_TRUE(read.ok());
+    return text;
+  }
+
   FaultyFiles files_;
   CountingEntropy entropy_;
   FakeClock clock_;

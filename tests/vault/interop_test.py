@@ -74,7 +74,7 @@ class InteropTest(unittest.TestCase):
         contents = []
         for version in sealed.versions.values():
             segments = sealed.read_version(version)
-            version.file, version.seeds = random(16), random(96)
+            version.file, version.seeds = random(16), random(32)
             contents.append((version, *segments))
         said = check(self.folder)
         written = self.folder.parent / "written"
@@ -126,8 +126,8 @@ class InteropTest(unittest.TestCase):
         # A change of these is a change of the format, which needs a new number in the magic.
         key = store.hkdf(b"\1" * 32, b"\2" * 32, b"info")
         sealed = store.seal_small(random_from(1), key, b"label", b"header", b"plaintext")
-        version = store.Version("o", "m", 1, b"\3" * 16, bytes(32), bytes(32), 5, bytes(32), 9,
-                                bytes(32), b"\4" * 32, 0, 0, 0, bytes(range(96)))
+        version = store.Version("o", "m", 1, b"\3" * 16, bytes(32), bytes(32), 5, 9,
+                                b"\4" * 32, 0, 0, 0, bytes(range(32)))
         segment = version.segment_key(key, store.WEIGHTS)
         nonce, bound = store.chunk_binding(version.file, store.WEIGHTS, 7, 1)
         chunk = store.chunk_cipher(segment, 7, 1, store.leaf_of(b"chunk"))

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 CHUNK = 1 << 20
+PIECE = 1 << 18
 BLOCK = 1 << 14
 TABLE, GRAPH, WEIGHTS = range(3)
 
@@ -38,16 +39,42 @@ def seal_small(random, parent, label, header, plaintext):
     bound = digest(header)
     seed = hkdf(random(32) + digest(plaintext), parent, label + b" seed" + bound)
     key = hkdf(seed, parent, label + b" key" + bound)
-    return seed + AESGCM(key).encrypt(bytes(12), plaintext, header)
+    pieces = [plaintext[at:at + PIECE] for at in range(0, len(plaintext), PIECE)] or [b""]
+    sealed = [AESGCM(key).encrypt(piece_nonce(i, len(pieces)), piece, header)
+              for i, piece in enumerate(pieces)]
+    return seed + b"".join(each[:-16] for each in sealed) + b"".join(each[-16:] for each in sealed)
 
 
 def open_small(parent, label, header, sealed):
     key = hkdf(sealed[:32], parent, label + b" key" + digest(header))
-    return AESGCM(key).decrypt(bytes(12), sealed[32:], header)
+    tags = sealed[-tag_bytes(sealed):]
+    ciphertext = sealed[32:-len(tags)]
+    pieces = [ciphertext[at:at + PIECE] for at in range(0, len(ciphertext), PIECE)] or [b""]
+    assert len(tags) == 16 * len(pieces)
+    return b"".join(
+        AESGCM(key).decrypt(piece_nonce(i, len(pieces)), piece + tags[16 * i:16 * i + 16], header)
+        for i, piece in enumerate(pieces))
+
+
+def piece_nonce(index, count):
+    return struct.pack("<II4x", index, count - 1)
+
+
+def tag_bytes(sealed):
+    return -(-(len(sealed) - 32) // (PIECE + 16)) * 16
+
+
+def number(value):
+    """Seven bits to a byte, the lowest first."""
+    data = b""
+    while value >= 128:
+        data += bytes([value & 127 | 128])
+        value >>= 7
+    return data + bytes([value])
 
 
 def text(value):
-    return struct.pack("<H", len(value)) + value.encode()
+    return number(len(value)) + value.encode()
 
 
 @dataclasses.dataclass
@@ -59,68 +86,92 @@ class Version:
     build: bytes
     table: bytes
     graph_bytes: int
-    graph_root: bytes
     weights_bytes: int
-    weights_root: bytes
     sha256: bytes
     upload_bytes: int
     stored_bytes: int
     uploaded_at: int
-    seeds: bytes
+    seeds: bytes  # its file's, then its form's
     rest: bytes = b""  # cost, signature and form, as they stand
 
     @classmethod
     def decode(cls, said, seeds):
         owner, at = read_text(said, 0)
         model, at = read_text(said, at)
-        fields = struct.unpack_from("<Q16s32s32sQ32sQ32s32sQQQ", said, at)
-        end = at + struct.calcsize("<Q16s32s32sQ32sQ32s32sQQQ")
-        return cls(owner, model, *fields, seeds=seeds, rest=said[end:])
+        version, at = read_number(said, at)
+        seals, at = read_seals(said, at)
+        sha256, at = said[at:at + 32], at + 32
+        sizes = []
+        for _ in range(3):
+            size, at = read_number(said, at)
+            sizes.append(size)
+        return cls(owner, model, version, *seals, sha256, *sizes, seeds=seeds, rest=said[at:])
 
     def form(self):
         """(what it fits, worth packing, the form as a version of its own), or nothing."""
-        at = 5 * 8 + 1
+        at = 0
+        for _ in range(5):
+            _, at = read_number(self.rest, at)
+        at += 1
         for _ in range(3):
             at = skip_tensors(self.rest, at)
         if at == len(self.rest):
             return None
         fits, at = read_text(self.rest, at)
-        fields = struct.unpack_from("<16s32s32sQ32sQ32s", self.rest, at + 1)
-        assert at + 1 + struct.calcsize("<16s32s32sQ32sQ32s") == len(self.rest)
-        sealed = Version(self.owner, self.model, self.number, *fields, sha256=self.sha256,
-                         upload_bytes=0, stored_bytes=0, uploaded_at=0, seeds=self.seeds[96:])
+        seals, end = read_seals(self.rest, at + 1)
+        assert end == len(self.rest)
+        sealed = Version(self.owner, self.model, self.number, *seals, sha256=self.sha256,
+                         upload_bytes=0, stored_bytes=0, uploaded_at=0, seeds=self.seeds[32:])
         return fits, self.rest[at], sealed
 
     def encode(self):
-        return text(self.owner) + text(self.model) + struct.pack(
-            "<Q16s32s32sQ32sQ32s32sQQQ", self.number, self.file, self.build, self.table,
-            self.graph_bytes, self.graph_root, self.weights_bytes, self.weights_root, self.sha256,
-            self.upload_bytes, self.stored_bytes, self.uploaded_at) + self.rest
+        seals = (self.file + self.build + self.table + number(self.graph_bytes) +
+                 number(self.weights_bytes))
+        sizes = number(self.upload_bytes) + number(self.stored_bytes) + number(self.uploaded_at)
+        return (text(self.owner) + text(self.model) + number(self.number) + seals + self.sha256 +
+                sizes + self.rest)
 
     def segment_key(self, store_key, segment):
         info = b"cloister vault 1 segment" + self.file + bytes([segment]) + self.build + self.sha256
         info += struct.pack("<QQ", self.graph_bytes, self.weights_bytes)
-        return hkdf(self.seeds[32 * segment:32 * segment + 32], store_key, info)
+        return hkdf(self.seeds[:32], store_key, info)
 
     def header(self):
         return b"CLOISTV1" + bytes(8) + self.file
 
 
+def read_number(data, at):
+    end = at
+    while data[end] >= 128:
+        end += 1
+    value = sum((byte & 127) << 7 * i for i, byte in enumerate(data[at:end + 1]))
+    assert number(value) == data[at:end + 1]
+    return value, end + 1
+
+
 def read_text(data, at):
-    size, = struct.unpack_from("<H", data, at)
-    return data[at + 2:at + 2 + size].decode(), at + 2 + size
+    size, at = read_number(data, at)
+    return data[at:at + size].decode(), at + size
+
+
+def read_seals(data, at):
+    """(file, build, table, graph bytes, weights bytes), and where they end."""
+    file, build, table = struct.unpack_from("<16s32s32s", data, at)
+    graph_bytes, at = read_number(data, at + 80)
+    weights_bytes, at = read_number(data, at)
+    return (file, build, table, graph_bytes, weights_bytes), at
 
 
 def skip_tensors(data, at):
     """Behind a list of tensors: inputs or outputs."""
-    count, = struct.unpack_from("<H", data, at)
-    at += 2
+    count, at = read_number(data, at)
     for _ in range(count):
         _, at = read_text(data, at)
         rank = data[at + 2]
         at += 3
         for _ in range(rank):
-            _, at = read_text(data, at + 9)
+            _, at = read_number(data, at + 1)
+            _, at = read_text(data, at)
     return at
 
 
@@ -151,27 +202,26 @@ class Store:
 
     def apply(self, image):
         counts = struct.unpack_from("<4I", image)
-        offsets = struct.unpack_from(f"<{sum(counts)}Q", image, 16)
+        offsets = struct.unpack_from(f"<{sum(counts)}I", image, 16)
         kinds = [kind for kind, count in enumerate(counts) for _ in range(count)]
         for kind, offset in zip(kinds, offsets):
-            said, seeds = struct.unpack_from("<II", image, offset)
+            said, secret = struct.unpack_from("<II", image, offset)
             start = offset + 8
             self.apply_entry(kind, image[start:start + said],
-                             image[start + said:start + said + seeds])
+                             image[start + said:start + said + secret])
 
-    def apply_entry(self, kind, said, seeds):
+    def apply_entry(self, kind, said, secret):
         if kind == 0:
-            version = Version.decode(said, seeds)
+            version = Version.decode(said, secret)
             self.versions[version.owner, version.model, version.number] = version
         elif kind == 1:
             owner, at = read_text(said, 0)
             model, at = read_text(said, at)
-            number, = struct.unpack_from("<Q", said, at)
-            self.erased.add((owner, model, number))
-            self.versions.pop((owner, model, number), None)
+            version, _ = read_number(said, at)
+            self.erased.add((owner, model, version))
+            self.versions.pop((owner, model, version), None)
         elif kind == 2:
-            name, at = read_text(said, 0)
-            self.records[name] = said[at:]
+            self.records[said.decode()] = secret
 
     def read_version(self, version):
         """(graph segment, weights segment), every byte verified."""
@@ -193,8 +243,6 @@ class Store:
         graph_chunks = len(list(chunks_of(version.graph_bytes)))
         graph = self.read_segment(version, GRAPH, data[graph_at:graph_end], entries[:graph_chunks])
         weights = self.read_segment(version, WEIGHTS, data[weights_at:], entries[graph_chunks:])
-        assert digest(b"".join(leaf for _, leaf in entries[:graph_chunks])) == version.graph_root
-        assert digest(b"".join(leaf for _, leaf in entries[graph_chunks:])) == version.weights_root
         return graph, weights
 
     def read_segment(self, version, segment, data, entries):
@@ -222,7 +270,7 @@ def read_store(folder, root_secret):
     previous = None
     for file in files[first:]:
         magic, _, store_id, epoch, before = struct.unpack_from("<8sQ16sQ32s", file)
-        assert magic == b"CLOISTC1" and store_id == data[16:32]
+        assert magic == b"CLOISTC2" and store_id == data[16:32]
         assert previous is None or (before == link_of(previous) and epoch == store.epoch + 1)
         store.apply(open_small(catalogue_key, b"cloister vault 1 catalogue", file[:88], file[88:]))
         store.epoch = epoch
@@ -231,20 +279,20 @@ def read_store(folder, root_secret):
 
 
 def link_of(file):
-    """What the next catalogue file is bound to: header, seed and tag."""
-    return digest(file[:88 + 32] + file[-16:])
+    """What the next catalogue file is bound to: header, seed and tags."""
+    return digest(file[:88 + 32] + file[-tag_bytes(file[88:]):])
 
 
 def encode_image(versions, records):
     entries = [(version.encode(), version.seeds) for version in versions]
-    entries += [(text(name) + content, b"") for name, content in sorted(records.items())]
-    at = 16 + 8 * len(entries)
+    entries += [(name.encode(), content) for name, content in sorted(records.items())]
+    at = 16 + 4 * len(entries)
     offsets, content = [], b""
-    for said, seeds in entries:
+    for said, secret in entries:
         offsets.append(at + len(content))
-        content += struct.pack("<II", len(said), len(seeds)) + said + seeds
+        content += struct.pack("<II", len(said), len(secret)) + said + secret
     head = struct.pack("<4I", len(versions), 0, len(records), 0)
-    return head + b"".join(struct.pack("<Q", offset) for offset in offsets) + content
+    return head + b"".join(struct.pack("<I", offset) for offset in offsets) + content
 
 
 def write_version(folder, random, store_key, version, graph, weights):
@@ -259,8 +307,6 @@ def write_version(folder, random, store_key, version, graph, weights):
             out = chunk_cipher(key, index, last, leaf).encrypt(nonce, chunk, bound)
             entries[segment].append((out[-16:], leaf))
             sealed[segment] += out[:-16]
-    version.graph_root = digest(b"".join(leaf for _, leaf in entries[GRAPH]))
-    version.weights_root = digest(b"".join(leaf for _, leaf in entries[WEIGHTS]))
     table = seal_small(random, version.segment_key(store_key, TABLE), b"cloister vault 1 table",
                        version.header(),
                        b"".join(tag + leaf for tag, leaf in entries[GRAPH] + entries[WEIGHTS]))
@@ -285,7 +331,7 @@ def write_store(folder, random, root_secret, contents, records):
         random, root_secret, b"cloister vault 1 store key", header, store_key))
     for version, graph, weights in contents:
         write_version(folder, random, store_key, version, graph, weights)
-    header = b"CLOISTC1" + struct.pack("<Q16sQ32sQQ", 1, store_id, 1, bytes(32), 0, 1760000000)
+    header = b"CLOISTC2" + struct.pack("<Q16sQ32sQQ", 1, store_id, 1, bytes(32), 0, 1760000000)
     key = hkdf(store_key, b"", b"cloister vault 1 catalogue key")
     versions = sorted((each[0] for each in contents),
                       key=lambda each: (each.owner, each.model, each.number))

@@ -105,7 +105,11 @@ int check(Files& files) {
     return 1;
   }
   const auto& vault = *opened.value();
-  say("record " + hex_of(vault.record("principals")));
+  const Status read = vault.with_record("principals", [](Bytes content) -> Status {
+    say("record " + hex_of(content));
+    return Done{};
+  });
+  CLOISTER_CHECK(read.ok());
   const auto records = vault.versions();
   for (const VersionRecord& record : records) {
     const auto version = vault.open_version(record.ref);
