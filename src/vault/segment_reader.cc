@@ -6,6 +6,12 @@
 namespace cloister {
 namespace {
 
+// While one waits for the disk another decrypts, and the disk always has requests to work on.
+unsigned readers_of(const SegmentWork& work) noexcept {
+  constexpr unsigned kReadersForEachThread = 3;
+  return work.threads * kReadersForEachThread;
+}
+
 /// The opened table, still as the file has it: tag and leaf of each chunk in turn.
 class Table {
  public:
@@ -95,7 +101,7 @@ struct VersionReader::Parts {
       : work(settings),
         table(std::move(read)),
         layout(layout_of(entry.graph_bytes, entry.weights_bytes)),
-        hasher(work.library, work.threads),
+        hasher(work.library, readers_of(work)),
         graph{work, file, entry.file, Segment::graph, layout.graph_at, entry.graph_bytes,
               table, 0, std::move(graph_keys), hasher},
         weights{work, file, entry.file, Segment::weights, layout.weights_at, entry.weights_bytes,
@@ -135,13 +141,13 @@ Status VersionReader::read(Segment segment, MutableBytes plaintext, const ChunkD
     if (done) done(index);
     return Done{};
   };
-  return for_each_in_parallel(chunk_count(source.bytes), parts_->work.threads, read);
+  return for_each_in_parallel(chunk_count(source.bytes), readers_of(parts_->work), read);
 }
 
 Status VersionReader::verify() const {
-  const unsigned threads = parts_->work.threads;
+  const unsigned readers = readers_of(parts_->work);
   for (const SegmentSource* const source : {&parts_->graph, &parts_->weights}) {
-    std::vector<PrivateMemory> buffers(threads);
+    std::vector<PrivateMemory> buffers(readers);
     const auto read = [&](std::uint64_t index, unsigned thread) -> Status {
       PrivateMemory& buffer = buffers[thread];
       if (buffer.size() == 0) {
@@ -150,7 +156,7 @@ Status VersionReader::verify() const {
       return read_chunk(*source, index, thread,
                         buffer.bytes().first(chunk_size(source->bytes, index)));
     };
-    CLOISTER_TRY(for_each_in_parallel(chunk_count(source->bytes), threads, read));
+    CLOISTER_TRY(for_each_in_parallel(chunk_count(source->bytes), readers, read));
   }
   return Done{};
 }

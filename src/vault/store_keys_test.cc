@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/fake_entropy.h"
@@ -50,6 +52,77 @@ TEST_F(StoreKeysTest, RefusesAnotherParentLabelHeaderAndEveryFlippedByte) {
     damaged[size] ^= std::byte{1};
     EXPECT_FALSE(opens(parent_, "label", "header", damaged)) << "byte " << size;
   }
+}
+
+TEST_F(StoreKeysTest, RefusesPiecesThatAreLeftOutSwappedOrChangedAndOpensTheRestInAnyWay) {
+  constexpr std::size_t kPiece = StoreKeys::kPieceBytes;
+  CountingEntropy entropy;
+  SecretBytes plaintext(2 * kPiece + 5);
+  StoreKeys::write(plaintext)[kPiece] = std::byte{7};
+  const ByteVector sealed =
+      StoreKeys::seal(*aeads_, entropy, parent_, "label", {}, plaintext).value();
+  ASSERT_EQ(StoreKeys::tag_bytes(sealed.size()), 3 * kAeadTagBytes);
+  const auto opens = [&](ByteVector bytes) {
+    const auto whole = StoreKeys::open(*aeads_, parent_, "label", {}, bytes);
+    const ByteVector source = bytes;
+    const auto fetch = [&source](std::size_t offset, MutableBytes destination) -> Status {
+      std::ranges::copy(Bytes(source).subspan(offset, destination.size()), destination.begin());
+      return Done{};
+    };
+    const auto in_place = StoreKeys::open_in_place(*aeads_, parent_, "label", {}, bytes, 2, fetch);
+    EXPECT_EQ(whole.ok(), in_place.ok());
+    if (!whole.ok() || !in_place.ok()) return false;
+    return std::ranges::equal(StoreKeys::read(whole.value()), StoreKeys::read(plaintext)) &&
+           std::ranges::equal(in_place.value(), StoreKeys::read(plaintext));
+  };
+  EXPECT_TRUE(opens(sealed));
+  for (const std::size_t at : {kSeedBytes, kSeedBytes + kPiece, kSeedBytes + 2 * kPiece,
+                               sealed.size() - 1, sealed.size() - 20, sealed.size() - 40}) {
+    ByteVector damaged = sealed;
+    damaged[at] ^= std::byte{1};
+    EXPECT_FALSE(opens(damaged)) << "byte " << at;
+  }
+  ByteVector swapped = sealed;  // the first two pieces, with their tags
+  const auto piece = swapped.begin() + kSeedBytes;
+  std::swap_ranges(piece, piece + kPiece, piece + kPiece);
+  const auto tag = swapped.end() - 3 * kAeadTagBytes;
+  std::swap_ranges(tag, tag + kAeadTagBytes, tag + kAeadTagBytes);
+  EXPECT_FALSE(opens(swapped));
+  ByteVector shorter = sealed;  // without the last piece and its tag
+  shorter.erase(shorter.end() - kAeadTagBytes, shorter.end());
+  shorter.erase(shorter.begin() + kSeedBytes + 2 * kPiece, shorter.end() - 2 * kAeadTagBytes);
+  EXPECT_FALSE(opens(shorter));
+  ByteVector no_such_size(kSeedBytes + kPiece + 2 * kAeadTagBytes);
+  EXPECT_FALSE(opens(no_such_size));
+}
+
+TEST_F(StoreKeysTest, PassesOnWhyAPieceCannotBeFetched) {
+  CountingEntropy entropy;
+  ByteVector sealed =
+      StoreKeys::seal(*aeads_, entropy, parent_, "label", {}, filled(40, 1)).value();
+  const auto fetch = [](std::size_t, MutableBytes) -> Status { return Error{Code::io, "test"}; };
+  EXPECT_EQ(StoreKeys::open_in_place(*aeads_, parent_, "label", {}, sealed, 2, fetch).error().code,
+            Code::io);
+}
+
+TEST(DecodeRef, RefusesANumberInMoreBytesThanItTakesOrOver64Bits) {
+  const VersionRef ref{{{"o"}, "m"}, {300}};
+  const ByteVector encoded = encode_ref(ref);
+  ByteReader reader(encoded);
+  EXPECT_EQ(decode_ref(reader).value(), ref);
+  const ByteVector names(encoded.begin(), encoded.end() - 2);
+  for (const std::string_view number : {"\x80", "\x81", "\xac\x82"}) {
+    ByteVector overlong = names;
+    std::ranges::copy(std::as_bytes(std::span(number)), std::back_inserter(overlong));
+    overlong.push_back(std::byte{0});
+    ByteReader refused(overlong);
+    EXPECT_EQ(decode_ref(refused).error().code, Code::corrupt);
+  }
+  ByteVector too_large = names;
+  too_large.insert(too_large.end(), 9, std::byte{0xff});
+  too_large.push_back(std::byte{2});
+  ByteReader refused(too_large);
+  EXPECT_EQ(decode_ref(refused).error().code, Code::corrupt);
 }
 
 TEST_F(StoreKeysTest, FailsWhereThereIsNoRandomness) {

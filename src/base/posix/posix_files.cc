@@ -3,12 +3,15 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <limits>
+#include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -19,6 +22,7 @@ constexpr std::size_t kComponentsMax = 16;
 constexpr std::size_t kEntriesMax = 1'000'000;
 // From this size on, what is read or written is part of something large.
 constexpr std::size_t kLargePiece = 512U << 10;
+constexpr std::size_t kPageBytes = 4096;
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 class Descriptor {
@@ -86,6 +90,48 @@ struct Entry {
   std::string name;
 };
 
+/// A file once more, beside the page cache. Does nothing where the host does not offer that.
+class PastCache {
+ public:
+  explicit PastCache(const Descriptor& file) noexcept {
+    struct stat status{};
+    if (::fstat(file.number(), &status) != 0 || status.st_size <= 0) return;
+    const auto size = static_cast<std::size_t>(status.st_size);
+    // Never touched: only the addresses are asked about.
+    void* pages = ::mmap(nullptr, size, PROT_NONE, MAP_SHARED, file.number(), 0);
+    if (pages == MAP_FAILED) return;
+    pages_ = {static_cast<std::byte*>(pages), size};
+    const std::string path = "/proc/self/fd/" + std::to_string(file.number());
+    file_ = ::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
+  }
+  PastCache(const PastCache&) = delete;
+  PastCache& operator=(const PastCache&) = delete;
+  ~PastCache() {
+    if (!pages_.empty()) ::munmap(pages_.data(), pages_.size());
+    if (file_ >= 0) ::close(file_);
+  }
+
+  /// Whether the page at `offset`, where a page begins, is in the cache; true where that is unknown
+  /// or would help nobody.
+  bool is_cached(std::uint64_t offset) const noexcept {
+    unsigned char cached = 1;
+    if (file_ < 0 || offset >= pages_.size()) return true;
+    const bool told = ::mincore(pages_.data() + offset, kPageBytes, &cached) == 0;
+    return !told || (cached & 1) != 0;
+  }
+
+  /// Reads what it can of the beginning; whole pages at a page's start, into whole pages.
+  std::size_t read(std::uint64_t offset, MutableBytes destination) const noexcept {
+    const ssize_t count = ::pread(file_, destination.data(), destination.size(),
+                                  static_cast<off_t>(offset));
+    return count < 0 ? 0 : static_cast<std::size_t>(count);
+  }
+
+ private:
+  MutableBytes pages_;
+  int file_ = -1;
+};
+
 class PosixFile final : public File {
  public:
   explicit PosixFile(Descriptor file) noexcept : file_(std::move(file)) {}
@@ -98,9 +144,10 @@ class PosixFile final : public File {
 
   Status read_at(std::uint64_t offset, MutableBytes destination) const override {
     CLOISTER_TRY(check_range(offset, destination.size()));
-    // Doubles the kernel's read-ahead, in large pages: what is read in large pieces is read whole.
-    if (destination.size() >= kLargePiece && !read_ahead_.exchange(true)) {
-      ::posix_fadvise(file_.number(), 0, 0, POSIX_FADV_SEQUENTIAL);
+    if (destination.size() >= kLargePiece) {
+      const std::size_t done = read_past_cache(offset, destination);
+      offset += done;
+      destination = destination.subspan(done);
     }
     while (!destination.empty()) {
       const ssize_t count = ::pread(file_.number(), destination.data(), destination.size(),
@@ -147,8 +194,21 @@ class PosixFile final : public File {
     return Done{};
   }
 
+  /// Reads what is large and not in the page cache straight from the disk: a copy less, and no
+  /// memory taken for what is decrypted once. Returns how much of the beginning was read; the page
+  /// cache has the rest, or is asked where the host does not read past it.
+  std::size_t read_past_cache(std::uint64_t offset, MutableBytes destination) const {
+    std::call_once(looked_past_cache_, [this] { past_cache_.emplace(file_); });
+    const bool aligned = offset % kPageBytes == 0 &&
+                         reinterpret_cast<std::uintptr_t>(destination.data()) % kPageBytes == 0;
+    if (!aligned || past_cache_->is_cached(offset)) return 0;
+    const std::size_t pages = destination.size() / kPageBytes;
+    return past_cache_->read(offset, destination.first(pages * kPageBytes));
+  }
+
   Descriptor file_;
-  mutable std::atomic<bool> read_ahead_{false};
+  mutable std::once_flag looked_past_cache_;
+  mutable std::optional<PastCache> past_cache_;  // set once
 };
 
 class Listing {

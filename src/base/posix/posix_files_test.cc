@@ -7,7 +7,10 @@
 #include <fstream>
 #include <limits>
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace cloister {
 namespace {
@@ -43,6 +46,34 @@ class PosixFilesTest : public ::testing::Test {
   fs::path root_;
   std::unique_ptr<Files> files_;
 };
+
+TEST_F(PosixFilesTest, ReadsTheSameFromTheDiskAsFromThePageCacheAndNothingPastTheEnd) {
+  constexpr std::size_t kMiB = 1U << 20;
+  std::string text(2 * kMiB + 4097, 'a');
+  for (std::size_t i = 0; i < text.size(); i += 4096) text[i] = static_cast<char>('b' + i % 23);
+  write("large", text);
+  void* pages = ::mmap(nullptr, 4 * kMiB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                       0);
+  ASSERT_NE(pages, MAP_FAILED);
+  const MutableBytes memory(static_cast<std::byte*>(pages), 4 * kMiB);
+  for (const bool cached : {true, false}) {
+    for (const std::size_t unaligned : {0, 1}) {
+      const int raw = ::open((root_ / "large").c_str(), O_RDONLY);
+      ASSERT_GE(raw, 0);
+      ASSERT_EQ(::posix_fadvise(raw, 0, 0, cached ? POSIX_FADV_WILLNEED : POSIX_FADV_DONTNEED), 0);
+      ::close(raw);
+      const auto file = files_->open_for_reading("large").value();
+      const MutableBytes all = memory.subspan(unaligned, text.size());
+      for (std::size_t at = 0; at < all.size(); at += kMiB) {
+        const std::size_t size = std::min(kMiB, all.size() - at);
+        ASSERT_TRUE(file->read_at(at, all.subspan(at, size)).ok());
+      }
+      EXPECT_TRUE(text_of(all) == text);
+      EXPECT_EQ(file->read_at(2 * kMiB, memory.first(kMiB)).error().code, Code::corrupt);
+    }
+  }
+  ::munmap(pages, 4 * kMiB);
+}
 
 TEST_F(PosixFilesTest, RefusesPathsThatCouldLeaveTheFolder) {
   for (const char* path : {"", "/", "/etc/passwd", "..", "../x", "a/../../x", ".", "./x", "a//b",
