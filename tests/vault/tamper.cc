@@ -27,6 +27,7 @@ constexpr std::uint64_t kSmallVersions = 52;
 constexpr std::uint64_t kOlderVersions = 40;  // when an attacker copies the catalogue
 constexpr std::uint64_t kLargeVersions = 3;
 constexpr std::size_t kMiB = 1U << 20;
+constexpr const char* kFits = "this";
 constexpr std::size_t kLargeChunks = 16;
 constexpr std::size_t kLargeBytes = kLargeChunks * kMiB;
 
@@ -43,6 +44,11 @@ void write_file(const fs::path& path, Bytes content) {
   out.write(text_of(content).data(), static_cast<std::streamsize>(content.size()));
   CLOISTER_CHECK(out.good());
 }
+
+/// Small versions of which every third has an optimised form, in a file of its own.
+bool has_form(std::uint64_t number) { return number <= kSmallVersions && number % 3 == 0; }
+SampleModel form_of(std::uint64_t number) { return sample_of(1000 + number, 512 + number * 11); }
+VersionRef ref_of(std::uint64_t number) { return {{{"owner"}, "model"}, {number}}; }
 
 /// What was done to a store: in words that no other damage has, and the paths that are no longer
 /// as they were. `undo`, if any, takes it back quicker than writing those files anew.
@@ -104,8 +110,10 @@ class Tampering {
       total += seen_.size();
       say(std::string(each.name) + ": " + std::to_string(seen_.size()) + " different, " +
           std::to_string(refusals_) + " refused at the start, " + std::to_string(damaged_) +
-          " versions refused, " + std::to_string(served_) + " others served");
-      refusals_ = damaged_ = served_ = 0;
+          " versions refused, " + std::to_string(served_) + " others served, " +
+          std::to_string(forms_passed_over_) + " forms passed over, " +
+          std::to_string(forms_served_) + " others opened");
+      refusals_ = damaged_ = served_ = forms_passed_over_ = forms_served_ = 0;
     }
     say("different: " + std::to_string(total) + ", wrong: " + std::to_string(wrong_));
     return wrong_ == 0;
@@ -120,7 +128,10 @@ class Tampering {
       const std::size_t bytes = i > kSmallVersions ? kLargeBytes : 256 + (i + first) * 13;
       const SampleModel sample = sample_of(i, bytes);
       auto staged = vault->stage(record_of(i, sample), sample.model());
-      CLOISTER_CHECK(staged.ok() && vault->commit(std::move(staged).value()).ok());
+      CLOISTER_CHECK(staged.ok());
+      const SampleModel form = form_of(i);
+      CLOISTER_CHECK(!has_form(i) || staged.value()->add({form.model(), kFits}).ok());
+      CLOISTER_CHECK(vault->commit(std::move(staged).value()).ok());
       if (first == 0 && i == kOlderVersions) keep_catalogue(folder);
     }
   }
@@ -143,15 +154,21 @@ class Tampering {
     for (const std::string& path : versions_) {
       fs::rename(at(path), folder_ / "aside");
       const auto vault = open_store(*files_, false).value();
+      const bool large = pristine_.at(path).size() > kMiB;
       for (const VersionRecord& record : vault->versions()) {
-        if (vault->find(record.ref) && record.stored_bytes == pristine_.at(path).size() &&
-            !vault->open_version(record.ref).ok()) {
-          numbers_[path] = record.ref.version.value;
+        if ((record.stored_bytes > kMiB) != large) continue;
+        const std::uint64_t number = record.ref.version.value;
+        if (!vault->open_version(record.ref).ok()) {
+          numbers_[path] = number;
+        } else if (has_form(number) &&
+                   !vault->open_version(record.ref, {kFits}).value().optimised) {
+          forms_[path] = number;
         }
       }
       fs::rename(folder_ / "aside", at(path));
-      CLOISTER_CHECK(numbers_.contains(path));
+      CLOISTER_CHECK(numbers_.contains(path) != forms_.contains(path));
     }
+    CLOISTER_CHECK(forms_.size() == kSmallVersions / 3);
   }
 
   fs::path at(const std::string& path) const { return folder_ / "main" / path; }
@@ -189,22 +206,35 @@ class Tampering {
       return;
     }
     if (core && !rolled_back_) blame(name, "opened", touched, "");
-    std::set<std::uint64_t> hurt;
-    for (const std::string& path : touched) {
-      if (const auto number = numbers_.find(path); number != numbers_.end()) {
-        hurt.insert(number->second);
-      }
-    }
+    const std::set<std::uint64_t> hurt = those_of(numbers_, touched);
+    const std::set<std::uint64_t> formless = those_of(forms_, touched);
     for (const std::uint64_t number : hurt) expect_refused(*opened.value(), name, number, touched);
+    std::set<std::uint64_t> others = formless;
     for (int i = 0; i < 2; ++i) {
       // A store that went back in time has what it had then.
-      const std::uint64_t number = 1 + below(rolled_back_ ? kOlderVersions : kSmallVersions);
-      if (!hurt.contains(number)) expect_served(*opened.value(), name, number, touched);
+      others.insert(1 + below(rolled_back_ ? kOlderVersions : kSmallVersions));
     }
+    for (const std::uint64_t number : others) {
+      if (hurt.contains(number)) continue;
+      expect_served(*opened.value(), name, number, touched);
+      // A damaged form is passed over: the version itself is served in its place.
+      if (has_form(number)) {
+        expect_form(*opened.value(), name, number, !formless.contains(number), touched);
+      }
+    }
+  }
+  /// The versions to which the touched ones of `files` belong.
+  static std::set<std::uint64_t> those_of(const std::map<std::string, std::uint64_t>& files,
+                                          const std::set<std::string>& touched) {
+    std::set<std::uint64_t> those;
+    for (const std::string& path : touched) {
+      if (const auto number = files.find(path); number != files.end()) those.insert(number->second);
+    }
+    return those;
   }
   void expect_refused(const Vault& vault, const char* name, std::uint64_t number,
                       const std::set<std::string>& touched) {
-    const auto version = vault.open_version({{{"owner"}, "model"}, {number}});
+    const auto version = vault.open_version(ref_of(number));
     if (version.ok() || version.error().code != Code::corrupt ||
         DetailForTest::read(version.error()).find("version " + std::to_string(number) + ":") ==
             std::string::npos) {
@@ -214,13 +244,24 @@ class Tampering {
   }
   void expect_served(const Vault& vault, const char* name, std::uint64_t number,
                      const std::set<std::string>& touched) {
-    const auto version = vault.open_version({{{"owner"}, "model"}, {number}});
+    const auto version = vault.open_version(ref_of(number));
     const SampleModel sample = sample_of(number, 256 + number * 13);
     if (!version.ok() || !equal_in_constant_time(version.value().weights.bytes(),
                                                  sample.weights())) {
       blame(name, "not served", touched, version.ok() ? "" : version.error().where.text);
     }
     ++served_;
+  }
+  void expect_form(const Vault& vault, const char* name, std::uint64_t number, bool whole,
+                   const std::set<std::string>& touched) {
+    const auto version = vault.open_version(ref_of(number), {kFits});
+    const SampleModel wanted = whole ? form_of(number) : sample_of(number, 256 + number * 13);
+    if (!version.ok() || version.value().optimised != whole ||
+        !equal_in_constant_time(version.value().weights.bytes(), wanted.weights())) {
+      blame(name, "form not as it should be", touched,
+            version.ok() ? "" : version.error().where.text);
+    }
+    ++(whole ? forms_served_ : forms_passed_over_);
   }
   void blame(const char* name, const char* what, const std::set<std::string>& touched,
              const char* where) {
@@ -410,7 +451,8 @@ class Tampering {
   std::map<std::string, ByteVector> pristine_;
   std::map<std::string, ByteVector> other_;
   std::map<std::string, ByteVector> older_;
-  std::map<std::string, std::uint64_t> numbers_;
+  std::map<std::string, std::uint64_t> numbers_;  ///< of the versions whose own files these are
+  std::map<std::string, std::uint64_t> forms_;    ///< of the versions whose forms these are
   std::vector<std::string> paths_;
   std::vector<std::string> core_;  ///< the store's file and its catalogue
   std::vector<std::string> versions_;
@@ -425,6 +467,8 @@ class Tampering {
   std::uint64_t refusals_ = 0;
   std::uint64_t damaged_ = 0;
   std::uint64_t served_ = 0;
+  std::uint64_t forms_passed_over_ = 0;
+  std::uint64_t forms_served_ = 0;
   std::uint64_t wrong_ = 0;
 };
 
