@@ -76,7 +76,8 @@ class ServerStore(unittest.TestCase):
             with self.subTest("also while the server runs"):
                 epoch = self.read().epoch
         opened = self.read()
-        self.assertEqual(opened.epoch, epoch + 1)  # the stop put the usage log's end there
+        # The stop put the ends of the usage log and of the audit log there.
+        self.assertEqual(opened.epoch, epoch + 2)
         self.assertEqual(opened.erased, {("owner", MODELS[0], number)})
         self.assertIn(b"owner", opened.records["principals"])
         self.assertEqual(len(opened.versions), len(MODELS))
