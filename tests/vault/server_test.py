@@ -1,18 +1,20 @@
 """A store that the running server wrote: read by the independent implementation, and damaged."""
 
 import hashlib
+import os
 import pathlib
 import struct
 import tempfile
 import unittest
 
+import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from e2e.case import DEMO, PROGRAMS, ROOT, demo_model
+from e2e.case import DEMO, PROGRAMS, ROOT, demo_model, npy
 from support.server import Server
 from vault import store
-from vault.server_tamper import tamper
+from vault.server_tamper import model_of, tamper
 
 MODELS = sorted(path.stem for path in DEMO.glob("*.onnx"))
 MARK = b"INSECURE SIMULATION: this file holds the key of the store beside it.\n"
@@ -63,6 +65,21 @@ class ServerStore(unittest.TestCase):
 
     def test_serves_nothing_wrong_from_a_damaged_store(self):
         self.assertEqual(tamper(self.folder, 60, 1), [])
+
+    def test_serves_what_is_not_in_the_page_cache(self):
+        weights, model = model_of(3, 800_000)
+        with Server(PROGRAMS, self.folder / "dev") as server, server.session() as http:
+            stored = http.put(f"{server.url}/v2/models/m/versions/1", data=model)
+            self.assertEqual(stored.status_code, 201, stored.text)
+            unloaded = http.post(f"{server.url}/v2/repository/models/m/unload")
+            self.assertEqual(unloaded.status_code, 200)
+            for path in (self.folder / "dev" / "vault" / "versions").iterdir():
+                with path.open("rb") as file:
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            answer = http.post(f"{server.url}/v2/models/m/infer", data=npy(np.float32([1])),
+                               headers={"Content-Type": "application/x-npy"})
+            self.assertEqual(answer.status_code, 200)
+            self.assertTrue(answer.content.endswith((weights + np.float32(1)).tobytes()))
 
     def test_is_read_byte_for_byte_by_the_other_implementation(self):
         with Server(PROGRAMS, self.folder / "dev") as server, server.session() as http:
