@@ -14,6 +14,7 @@ import unittest
 import numpy as np
 
 from e2e.case import PROGRAMS, ROOT, demo_model, npy
+from e2e.identity import client_identity
 from support.server import Server
 
 RUNTIME = ROOT / "build" / "onnxruntime" / "lib" / "libonnxruntime.so.1.27.0"
@@ -31,8 +32,8 @@ def children_of(pid):
     return found
 
 
-def infer_zeros(server):
-    with server.session() as http:
+def infer_zeros(server, token=None):
+    with server.session(token) as http:
         url = server.url + "/v2/models/digits"
         stored = http.put(url + "/versions/1", data=demo_model("digits"))
         if stored.status_code not in (200, 201):
@@ -104,6 +105,24 @@ class Isolation(unittest.TestCase):
                 workers = [pathlib.Path(f"/proc/{each}/maps").read_text()
                            for each in children_of(server.process.pid)]
                 self.assertTrue(any(EXECUTABLE_MEMORY_FILE.search(each) for each in workers))
+
+    def test_gives_a_worker_its_threads_before_it_can_make_none(self):
+        pem, digest = client_identity(self.folder)
+        config = self.folder / "cloister.json"
+        config.write_text(json.dumps({
+            "store": str(self.folder / "store"), "listen_port": 0, "platform": "simulated",
+            "allow_swap": True, "owner": {"name": "owner", "key_sha256": digest},
+            "run_threads": 1, "intra_op_threads": 4}))
+        with Server(PROGRAMS, self.folder, ("--create-store",), config=config) as server:
+            with server.session() as http:
+                http.cert = pem
+                token = http.post(
+                    server.url + "/v2/principals/owner/tokens").json()["token"]
+            self.assertEqual(infer_zeros(server, token).status_code, 200)
+            threads = [len(list(pathlib.Path(f"/proc/{each}/task").iterdir()))
+                       for each in children_of(server.process.pid)]
+            # Three beside the caller's, and one that watches the run; a spare may just begin.
+            self.assertGreaterEqual(max(threads), 5)
 
     def test_lets_go_of_a_model_that_its_owner_never_wants_cached(self):
         with Server(PROGRAMS, self.folder / "dev") as server:
