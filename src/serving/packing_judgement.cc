@@ -69,9 +69,11 @@ bool is_worth_packing(const PackingPair& pair, const std::vector<NamedTensorView
     gains.push_back(*unpacked / *packed);
     const auto clear = is_median_above(gains, cheap ? kAnyGain : kClearGain);
     if (clear) return *clear;
-    if (clock.steady() >= end) break;
+    if (gains.size() >= kRoundsMin && clock.steady() >= end) break;
   }
-  return cheap;
+  if (cheap) return true;
+  std::ranges::nth_element(gains, gains.begin() + static_cast<std::ptrdiff_t>(gains.size() / 2));
+  return gains[gains.size() / 2] > kClearGain;
 }
 
 }  // namespace cloister

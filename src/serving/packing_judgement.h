@@ -21,8 +21,8 @@ struct PackingPair {
 /// Whether a server should run `pair.packed`: it is packed unless that is found to gain nothing,
 /// but where the copy takes much memory only if it is found to gain clearly. Both run `inputs` in
 /// turn; what a run costs is processor time, where the engine can tell, so that other work on the
-/// machine decides nothing. Ends once the answer is clear, after at most half a minute or one round
-/// of runs of `run_time_max` each.
+/// machine decides nothing. Ends once the answer is clear, or after 20 seconds or six rounds,
+/// whichever takes longer: then the median decides. A run may take `run_time_max`.
 bool is_worth_packing(const PackingPair& pair, const std::vector<NamedTensorView>& inputs,
                       const Clock& clock, std::chrono::seconds run_time_max);
 

@@ -75,7 +75,7 @@ TEST_F(IsWorthPacking, SaysNoWhereMuchMemoryGainsLittle) {
 
 TEST_F(IsWorthPacking, SaysNoWhereMuchMemoryMayGainNothing) {
   packed_.overhead = kWeights;
-  packed_ms_ = 97;
+  packed_ms_ = 99.5;
   noise_ = 0.2;
   EXPECT_FALSE(judge());
 }
@@ -110,12 +110,19 @@ TEST_F(IsWorthPacking, SaysNoWhereARunFails) {
   EXPECT_FALSE(judge());
 }
 
+TEST_F(IsWorthPacking, SaysYesWhereMuchMemoryGainsMuchOnASlowMachine) {
+  packed_.overhead = kWeights;
+  packed_ms_ = 75;
+  packed_.delay = unpacked_.delay = [](int) { return std::chrono::seconds(9); };
+  EXPECT_TRUE(judge());
+}
+
 TEST_F(IsWorthPacking, EndsInTime) {
   unpacked_ms_ = packed_ms_ = 4'000;
   noise_ = 0.2;
   const SteadyTime start = clock_.steady();
   EXPECT_TRUE(judge());
-  EXPECT_LE(clock_.steady() - start, std::chrono::seconds(40));
+  EXPECT_LE(clock_.steady() - start, std::chrono::seconds(60));
 }
 
 TEST(IsMedianAbove, LeavesAFewValuesOpen) {
