@@ -143,7 +143,7 @@ Outcome run_command(const Options& options, Tools& tools) {
     case Command::audit: return run_export(options, tools);
     case Command::verify_export: return verify_kept_export(options);
     case Command::seal: return run_seal(options, tools);
-    case Command::verify_receipt: return verify_kept_receipt(options);
+    case Command::verify_receipt: return verify_kept_receipt(options, tools.clock.utc());
     case Command::fetch_collateral: return fetch_collateral_for(options, tools);
     case Command::proxy: return run_proxy(options, tools);
     case Command::new_policy: print_text(policy_template()); return Outcome::done;

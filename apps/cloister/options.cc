@@ -196,6 +196,9 @@ class Commands {
     verify->add_option("--at", options_.at, "Judge the evidence as of this time (otherwise: when\n"
                                             "the server says that it signed)")
         ->type_name("TIME");
+    verify->add_option("--newer", options_.newer, "Collateral of today: whether the platform or a\n"
+                                                  "key was revoked since")
+        ->type_name("PATH");
   }
 
   void add_exports() {

@@ -46,6 +46,7 @@ struct Options {
   std::string earlier;                     ///< verify-export: a folder kept before
   bool any_software = false, any_configuration = false;  ///< seal
   std::string evidence;        ///< attest: recorded evidence, a file or a folder
+  std::string newer;           ///< verify-receipt: collateral of today
   std::string at, nonce;       ///< attest: judge at this time; what a TPM quote should hold
   bool print_pin = false;      ///< attest: print the pin alone
   std::string intel_service, amd_service, service_roots, product;  ///< collateral

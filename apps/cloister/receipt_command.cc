@@ -11,6 +11,7 @@
 #include "evidence/receipt.h"
 #include "local_files.h"
 #include "receipt_folder.h"
+#include "verifier/later_news.h"
 #include "verifier/time_text.h"
 
 namespace cloister {
@@ -66,18 +67,44 @@ struct KeptReceipt {
   Receipt receipt;
   ByteVector certificate;
   Verdict verdict;
+  std::optional<Verdict> newer;  ///< with collateral of today, where there is any
 };
 
+/// The same certificate's evidence with the collateral of `options.newer`.
+Result<std::optional<Verdict>> judge_newer(const Options& options, Bytes certificate,
+                                           UtcSeconds now) {
+  if (options.newer.empty()) return std::optional<Verdict>();
+  Options trusted = options;
+  trusted.endorsements = options.newer;
+  CLOISTER_ASSIGN(const TrustSettings trust, trust_settings(trusted));
+  return std::optional(verify_certificate(certificate, trust.endorsements, trust.policy, now));
+}
+
 /// What the folder holds, judged at `at`, or else when the server says that it signed.
-Result<KeptReceipt> read_kept(const Options& options, const std::optional<UtcSeconds>& at) {
+Result<KeptReceipt> read_kept(const Options& options, const std::optional<UtcSeconds>& at,
+                              UtcSeconds now) {
   const std::filesystem::path folder(options.receipt);
   CLOISTER_ASSIGN(const ByteVector encoded,
                   read_local_file((folder / kReceiptFile).string(), kReceiptBytesMax));
   CLOISTER_ASSIGN(Receipt receipt, Receipt::read(encoded));
   CLOISTER_ASSIGN(KeptEvidence evidence,
                   read_kept_evidence(options, at.value_or(receipt.statement().time)));
+  CLOISTER_ASSIGN(auto newer, judge_newer(options, evidence.certificate, now));
   return KeptReceipt{std::move(receipt), std::move(evidence.certificate),
-                     std::move(evidence.verdict)};
+                     std::move(evidence.verdict), std::move(newer)};
+}
+
+/// That newer collateral, where it was given, revokes nothing: what was revoked may have signed
+/// later than it says.
+Status check_news(const KeptReceipt& kept) {
+  if (!kept.newer) return Done{};
+  switch (news_of(*kept.newer)) {
+    case LaterNews::none: return Done{};
+    case LaterNews::revoked:
+      return not_ours("is by a platform that is revoked by now, or vouched for by a key that is");
+    case LaterNews::unknown: break;
+  }
+  return not_ours("cannot be judged by the newer collateral, which is missing or does not hold");
 }
 
 /// That the evidence vouches for the key and the configuration, that the key has signed, and that
@@ -94,6 +121,7 @@ Status check_kept(const Options& options, const KeptReceipt& kept) {
   if (claims->configuration != statement.configuration) {
     return not_ours("is by another configuration than the evidence's");
   }
+  CLOISTER_TRY(check_news(kept));
   CLOISTER_TRY(check_body(options.request_file, statement.request, "is about another request"));
   return check_body(options.response_file, statement.response, "is about another response");
 }
@@ -116,6 +144,7 @@ void print_kept(const KeptReceipt& kept) {
   if (kept.verdict.expires) {
     print_line("certificate and collateral are good until " + time_text(*kept.verdict.expires));
   }
+  if (kept.newer) print_line("newer collateral revokes neither the platform nor a key of it");
 }
 
 }  // namespace
@@ -173,13 +202,13 @@ Result<KeptEvidence> read_kept_evidence(const Options& options, UtcSeconds at) {
   return evidence;
 }
 
-Outcome verify_kept_receipt(const Options& options) {
+Outcome verify_kept_receipt(const Options& options, UtcSeconds now) {
   std::optional<UtcSeconds> at;
   if (!options.at.empty()) {
     at = time_of(options.at);
     if (!at) return wrong_usage("--at: expected a time like 2026-01-31T12:00:00Z");
   }
-  const auto kept = read_kept(options, at);
+  const auto kept = read_kept(options, at, now);
   if (!kept.ok()) return ConsoleReport::failed(kept.error());
   const Status holds = check_kept(options, kept.value());
   const bool accepted = holds.ok() && kept.value().verdict.accepted();
@@ -190,6 +219,7 @@ Outcome verify_kept_receipt(const Options& options) {
         .key("accepted").boolean(accepted)
         .key("complaint").text(holds.ok() ? "" : ConsoleReport::text_of(holds.error()))
         .key("statement").raw(statement_json(kept.value().receipt.statement()))
+        .key("newer").text(kept.value().newer ? name_of(news_of(*kept.value().newer)) : "")
         .key("evidence").raw(verdict_json(kept.value().verdict))
         .end_object();
     print_line(json);

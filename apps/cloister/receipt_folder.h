@@ -25,7 +25,8 @@ struct KeptEvidence {
 /// Fails: as reading does.
 Result<KeptEvidence> read_kept_evidence(const Options& options, UtcSeconds at);
 
-/// The command `verify-receipt`: judges what `keep_receipt` kept, without any connection.
-Outcome verify_kept_receipt(const Options& options);
+/// The command `verify-receipt`: judges what `keep_receipt` kept, without any connection. `now` is
+/// for collateral of today.
+Outcome verify_kept_receipt(const Options& options, UtcSeconds now);
 
 }  // namespace cloister

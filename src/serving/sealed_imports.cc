@@ -56,6 +56,8 @@ Status SealedImports::admit(const std::string& name) {
   received.size = size;
   CLOISTER_TRY(file->read_at(0, received.memory.bytes().first(size)));
   CLOISTER_TRY(parts_.sealed.open_upload(owner, expected->ref, received));
+  // The host may have changed the file since its preface was read.
+  if (received.claimed_sha256 != expected->sha256) return Error{Code::denied, "import.changed"};
   CLOISTER_ASSIGN(const UploadOutcome outcome,
                   parts_.models.upload(owner, expected->ref, std::move(received)));
   if (!outcome.findings.empty()) return Error{Code::refused, "import.findings"};

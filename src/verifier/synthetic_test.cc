@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "verifier/judge.h"
+#include "verifier/later_news.h"
 #include "verifier/synthetic_for_test.h"
 
 namespace cloister {
@@ -41,6 +42,32 @@ TEST(SyntheticIntel, IsRefusedWhenACertificateIsRevoked) {
   EXPECT_EQ(status(intel), "revoked");
   intel.revoked_by_root = {98};
   EXPECT_EQ(status(intel), "UpToDate");
+}
+
+TEST(SyntheticIntel, TellsByLaterCollateralThatAKeyOrAPlatformWasRevoked) {
+  SyntheticIntel intel;
+  const Policy policy;
+  const ByteVector quote = intel.quote();
+  const auto judged = [&](const Endorsements& endorsements, UtcSeconds at) {
+    return judge_quote(quote, {endorsements, policy, intel.anchors(), at});
+  };
+  const UtcSeconds then = intel.now;
+  const Endorsements kept = intel.endorsements();
+  EXPECT_EQ(news_of(judged(kept, then)), LaterNews::none);
+  EXPECT_EQ(news_of(judged({}, then)), LaterNews::unknown);
+  const UtcSeconds later = then + std::chrono::days(20);
+  EXPECT_EQ(news_of(judged(kept, later)), LaterNews::unknown);
+  intel.now = later;
+  EXPECT_EQ(news_of(judged(intel.endorsements(), later)), LaterNews::none);
+  EXPECT_EQ(news_of(judged(intel.endorsements(), then)), LaterNews::unknown);
+  intel.revoked_by_authority = {SyntheticIntel::kPckSerial};
+  EXPECT_EQ(news_of(judged(intel.endorsements(), later)), LaterNews::revoked);
+  intel.revoked_by_authority.clear();
+  intel.revoked_by_root = {SyntheticIntel::kAuthoritySerial};
+  EXPECT_EQ(news_of(judged(intel.endorsements(), later)), LaterNews::revoked);
+  intel.revoked_by_root.clear();
+  intel.first_status = "Revoked";
+  EXPECT_EQ(news_of(judged(intel.endorsements(), later)), LaterNews::revoked);
 }
 
 TEST(SyntheticIntel, IsRefusedOutsideOfEveryWindow) {

@@ -95,6 +95,15 @@ class Receipts(ServerCase):
         late = self.judge(folder, "--at", "2036-01-31T12:00:00Z")
         self.assertEqual(late[0], NOT_VERIFIED)
 
+    def test_says_what_newer_collateral_tells(self):
+        folder, _, _ = self.keep("newer")
+        collateral = self.folder / "collateral"
+        collateral.mkdir()
+        code, said = self.judge(folder, "--newer", str(collateral))
+        self.assertEqual((code, said["newer"]), (DONE, "none"))  # of a simulation there is none
+        missing = self.run_cli("verify-receipt", str(folder), "--newer", str(folder / "nothing"))
+        self.assertNotEqual(missing.returncode, DONE)
+
     def test_states_what_was_asked_and_answered(self):
         folder, request, response = self.keep("stated")
         code, said = self.judge(folder, "--request", str(request), "--response", str(response))
@@ -132,6 +141,11 @@ class Receipts(ServerCase):
         self.assertIn(hashlib.sha256(body).digest(), receipt)
         self.assertIn(hashlib.sha256(answer.content).digest(), receipt)
         self.assertNotIn("Cloister-Receipt", self.infer().headers)
+        self.http.put(self.url("/v2/models/echo/grants"), json=grant)
+        done = self.run_cli("grant", "echo", bank, "--rights", "infer", "--receipts", "--server",
+                            self.server.url)
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        self.assertIn("a receipt with each answer", done.stdout)
 
     def test_covers_the_body_as_it_was_sent(self):
         response = self.infer(**{"Cloister-Receipt": "want", "Cloister-Receipt-Nonce": "AAAA",
