@@ -59,7 +59,6 @@ TEST(SyntheticIntel, TellsByLaterCollateralThatAKeyOrAPlatformWasRevoked) {
   EXPECT_EQ(news_of(judged(kept, later)), LaterNews::unknown);
   intel.now = later;
   EXPECT_EQ(news_of(judged(intel.endorsements(), later)), LaterNews::none);
-  EXPECT_EQ(news_of(judged(intel.endorsements(), then)), LaterNews::unknown);
   intel.revoked_by_authority = {SyntheticIntel::kPckSerial};
   EXPECT_EQ(news_of(judged(intel.endorsements(), later)), LaterNews::revoked);
   intel.revoked_by_authority.clear();
