@@ -3,8 +3,8 @@
 import contextlib
 import io
 import json
+import math
 import pathlib
-import re
 import subprocess
 import sys
 import time
@@ -77,7 +77,8 @@ class Place:
         self.folder = folder
         self.server_core = server_core
         self._connections = {}  # how each was made, and when it was used last
-        self.client = Line(pinned(client_core, [programs / "paper_bench", "client"]))
+        self._client_command = pinned(client_core, [programs / "paper_bench", "client"])
+        self._client = Line(self._client_command)
         self.certificate = folder / "certificate.pem"
         self.key = folder / "key.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -95,26 +96,38 @@ class Place:
         file.write_bytes("\r\n".join(head).encode() + b"\r\n\r\n" + body)
         self.open(name, "server", name, port, file)
 
+    def told(self, *words):
+        """What the client says. It ends with whatever a server does wrong: then there is a new one,
+        and every connection is made anew before its next use."""
+        try:
+            return self._client.ask(*words)
+        except (RuntimeError, OSError) as problem:
+            self._client.stop()
+            self._client = Line(self._client_command)
+            for connection in self._connections.values():
+                connection[1] = -math.inf
+            raise RuntimeError(f"the client gave up at '{' '.join(map(str, words))}'") from problem
+
     def open(self, name, *how):
-        self.client.ask(*how)
+        self.told(*how)
         self._connections[name] = [how, time.monotonic()]
 
     def ask(self, name):
         """Milliseconds of one exchange."""
         how, used = self._connections[name]
         if time.monotonic() - used > IDLE_MOST:
-            self.client.ask("close", name)
-            self.client.ask(*how)
-        took, _ = self.client.ask("ask", name).split()
+            self.told("close", name)
+            self.told(*how)
+        took = int(self.told("ask", name))
         self._connections[name][1] = time.monotonic()
-        return int(took) / 1e6
+        return took / 1e6
 
     def close(self, name):
         if self._connections.pop(name, None):
-            self.client.ask("close", name)
+            self.told("close", name)
 
     def stop(self):
-        self.client.stop()
+        self._client.stop()
 
 
 def npy_arrays(body):
@@ -131,6 +144,7 @@ class Contestant:
 
     key = label = ""
     starts_cold = True  # takes part in the starts from disk
+    works_behind = False  # after an answer, for the next one
 
     def __init__(self, place, model):
         self.place, self.model = place, model
@@ -146,28 +160,28 @@ class Contestant:
     def answer(self):
         """The last answer's arrays."""
         file = self.place.folder / "answer"
-        self.place.client.ask("save", self.connection("infer"), file)
+        self.place.told("save", self.connection("infer"), file)
         return self.arrays(file.read_bytes())
 
     def arrays(self, body):
         return npy_arrays(body)
 
     def first(self):
-        """The first use since the start: loads the model."""
-        self.ask()
+        """Milliseconds of an exchange that loads the model."""
+        return self.ask()
 
     def forget(self):
         """Takes the model out of memory."""
         self.place.ask(self.connection("unload"))
 
-    def ask_cold(self):
-        """Milliseconds of an exchange that loads the model, nothing of it in the page cache."""
+    def chill(self):
+        """Leaves nothing of the model in memory and in the page cache."""
         self.forget()
-        wait_until_idle(self.pid)
+        if self.works_behind:
+            wait_until_idle(self.pid)
         left = drop_from_cache(self.files())
         if left > CACHED_MOST * self.model.bytes:
             raise RuntimeError(f"{self.key}: {left} bytes stay in the page cache")
-        return self.ask()
 
     def files(self):
         return [self.model.path]
@@ -199,15 +213,10 @@ class Direct(Contestant):
         self.pid = self.line.pid
 
     def first(self):
-        self.line.ask("start", self.model.path)
+        return int(self.line.ask("start", self.model.path)) / 1e6
 
     def ask(self):
         return int(self.line.ask("run")) / 1e6
-
-    def ask_cold(self):
-        self.forget()
-        drop_from_cache(self.files())
-        return int(self.line.ask("start", self.model.path)) / 1e6
 
     def forget(self):
         self.line.ask("stop")
@@ -248,6 +257,7 @@ class Bare:
 
 class Cloister(Contestant):
     isolation = ""
+    works_behind = True
 
     def start(self):
         self.store = self.place.folder / self.key
@@ -276,7 +286,7 @@ class Cloister(Contestant):
         """Nanoseconds that runs have taken so far, as the server counts them."""
         self.place.ask(self.connection("stats"))
         file = self.place.folder / "stats"
-        self.place.client.ask("save", self.connection("stats"), file)
+        self.place.told("save", self.connection("stats"), file)
         of = json.loads(file.read_text())["model_stats"][0]["inference_stats"]
         return of["compute_infer"]["ns"]
 
@@ -315,7 +325,9 @@ class Started(Contestant):
     def start(self):
         self.line = Line(self.place.on_server_core(self.command()))
         self.pid = self.line.pid
-        port = int(re.sub(r"\D", "", self.line.read()))
+        self.connect(int(self.line.read()))
+
+    def connect(self, port):
         self.place.connect(self.connection("infer"), port, "POST", "/models/m/infer",
                            ["content-type: application/x-npy"], self.model.input_path.read_bytes())
         self.place.connect(self.connection("unload"), port, "POST", "/models/m/unload")
@@ -339,3 +351,54 @@ class PaperDesign(Started):
 
     def files(self):
         return [self.store / "m.sealed"]
+
+
+class RustOrt(Started):
+    """The crate `ort` over the same library of the runtime, models in plain files."""
+
+    key, label = "rust-ort", "Rust, ort"
+    program = ROOT / "build" / "baselines" / "rust" / "release" / "rust-ort"
+
+    def command(self):
+        library = ROOT / "build" / "onnxruntime" / "lib" / "libonnxruntime.so"
+        return ["env", f"ORT_DYLIB_PATH={library}", self.program, self.model.path,
+                self.place.certificate, self.place.key]
+
+
+class RustTract(Started):
+    """tract, an engine in Rust alone. In memory only."""
+
+    key, label, starts_cold = "rust-tract", "Rust, tract", False
+    program = RustOrt.program.with_name("rust-tract")
+
+    def command(self):
+        return [self.program, self.model.path, self.place.certificate, self.place.key]
+
+
+class KServe(Started):
+    """An Open Inference Protocol server, ONNX Runtime for Python behind it. In memory only."""
+
+    key, label, starts_cold = "kserve", "KServe (Python)", False
+    python = ROOT / "build" / "kserve-venv" / "bin" / "python3"
+
+    def command(self):
+        return [self.python, BASELINES / "kserve_server.py", self.model.path,
+                self.place.certificate, self.place.key]
+
+    def connect(self, port):
+        of = self.model.input
+        array = numpy.load(self.model.input_path, allow_pickle=False)
+        datatype = {"float32": "FP32", "int64": "INT64"}[of["dtype"]]
+        head = json.dumps({
+            "inputs": [{"name": of["name"], "shape": of["shape"], "datatype": datatype,
+                        "parameters": {"binary_data_size": array.nbytes}}],
+            "parameters": {"binary_data_output": True}}).encode()
+        self.place.connect(self.connection("infer"), port, "POST", "/v2/models/m/infer",
+                           ["content-type: application/octet-stream",
+                            f"inference-header-content-length: {len(head)}"],
+                           head + array.tobytes())
+
+    def arrays(self, body):
+        values = numpy.frombuffer(body[-self.model.output_bytes():], dtype=numpy.float32)
+        ends = numpy.cumsum([numpy.prod(output["shape"]) for output in self.model.outputs])
+        return numpy.split(values, ends[:-1])

@@ -51,8 +51,9 @@ def in_rounds(contestants, floor, rounds, dropped, cold, order):
     for number in range(rounds):
         order.shuffle(turns)
         for contestant in turns:
-            work = contestant.ask_cold if cold else contestant.ask
-            sample = one_sample(contestant, work)
+            if cold:
+                contestant.chill()
+            sample = one_sample(contestant, contestant.first if cold else contestant.ask)
             if cold:
                 contestant.forget()
             if number >= dropped:
@@ -140,6 +141,8 @@ def start_all(place, model, kinds, started, record, say):
                 raise
             record["failed"][kind.key] = str(problem)
             say(f"{model.name}: WITHOUT {contestant.label}: {problem}")
+            with contextlib.suppress(AttributeError, RuntimeError, OSError):
+                contestant.stop()
             continue
         started.append(contestant)
 
@@ -171,7 +174,11 @@ def measured(place, model, kinds, contestants, settings, say):
     floor.stop()
     chilled = [each for each in contestants if each.starts_cold]
     for contestant in contestants:
-        contestant.forget()
+        if contestant.starts_cold:
+            contestant.forget()
+        else:
+            contestant.stop()
+    contestants[:] = chilled
     say(f"{model.name}: {settings.cold_rounds} rounds from disk, {len(chilled)} contestants")
     record["cold"], record["cold_guard"] = steady_rounds(chilled, None, settings, True, model.name)
     return record

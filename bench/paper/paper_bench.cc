@@ -3,7 +3,7 @@
 //   paper_bench client
 //     server NAME PORT REQUEST_FILE       connects; the file is the whole HTTP request
 //     floor NAME PORT BODY_FILE BYTES     connects to a bare TLS server that answers BYTES
-//     ask NAME                            one exchange: its duration and the body's size
+//     ask NAME                            one exchange: its duration
 //     save NAME FILE                      writes the last answer's body
 //     close NAME
 //   paper_bench direct INPUT_NAME INPUT_NPY OUTPUT_NAME...
@@ -75,9 +75,9 @@ int serve_client() {
     } else if (words[0] == "ask") {
       Asked& one = asked.at(name);
       const long long took = nanoseconds([&] { one.ask(); });
-      return std::to_string(took) + ' ' + std::to_string(one.body().size());
+      return std::to_string(took);
     } else if (words[0] == "save") {
-      std::ofstream(words.at(2), std::ios::binary) << text_of(asked.at(name).body());
+      std::ofstream(words.at(2), std::ios::binary) << asked.at(name).body();
     } else {
       CLOISTER_CHECK(words[0] == "close");
       asked.erase(name);

@@ -1,5 +1,9 @@
-"""Draws the plots from a result: plots.py FOLDER, with result.json in it. Each as SVG and PNG."""
+"""Draws the plots, each as SVG and PNG: plots.py FOLDER EPC_CSV.
 
+FOLDER holds result.json; EPC_CSV is what `./dev bench epc` writes, if it was run.
+"""
+
+import csv
 import json
 import pathlib
 import sys
@@ -31,7 +35,8 @@ def save(figure, out, name):
 
 def footer(figure, result):
     of, settings = result["facts"]["machine"], result["facts"]["settings"]
-    figure.text(0.01, -0.04, f"{of['processor']}, one core, ONNX Runtime 1.27.0, one thread; "
+    figure.text(0.01, -0.1 / figure.get_figheight(),
+                f"{of['processor']}, one core, ONNX Runtime 1.27.0, one thread; "
                 f"{of['date']}, commit {of['commit']}; {settings['rounds']} interleaved rounds, "
                 f"first {settings['dropped']} dropped", fontsize=8, color="#555555", va="top")
 
@@ -63,8 +68,9 @@ def latency(result, out, part, name, title, unit_title):
     records = sorted(result["records"], reverse=True,
                      key=lambda record: summary(column(record, part, "direct"))["median"])
     figure, (left, right) = plot.subplots(
-        1, 2, sharey=True, figsize=(13, 1.6 + 0.16 * len(keys) * len(records)),
+        1, 2, sharey=True, figsize=(13, 1.9 + 0.13 * len(keys) * len(records)),
         gridspec_kw={"wspace": 0.04})
+    height = figure.get_figheight()
 
     def times(record, key):
         return column(record, part, key) if record[part].get(key) else []
@@ -84,11 +90,11 @@ def latency(result, out, part, name, title, unit_title):
     right.set_xticks([tick for tick in ticks if bounds[0] <= tick <= bounds[1]])
     right.get_xaxis().set_major_formatter("{x:g}")
     right.get_xaxis().set_minor_formatter("")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=14, y=1.0)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=14, y=1 - 0.05 / height, va="top")
     handles, names = left.get_legend_handles_labels()
     figure.legend(handles, names, ncols=len(keys), loc="upper left", fontsize=10, frameon=False,
-                  bbox_to_anchor=(0.0, 0.975))
-    figure.subplots_adjust(top=0.90)
+                  bbox_to_anchor=(0.0, 1 - 0.35 / height))
+    figure.subplots_adjust(top=1 - 0.9 / height, bottom=0.6 / height)
     footer(figure, result)
     save(figure, out, name)
 
@@ -97,7 +103,9 @@ def memory(result, out):
     labels = result["facts"]["contestants"]
     records = sorted(result["records"], key=lambda record: -record["bytes"])
     keys = [key for key in labels if any(key in record["memory"] for record in records)]
-    figure, axes = plot.subplots(figsize=(11, 1.6 + 0.17 * len(keys) * len(records)))
+    figure, axes = plot.subplots(figsize=(11, 1.6 + 0.15 * len(keys) * len(records)))
+    height = figure.get_figheight()
+    figure.subplots_adjust(top=1 - 0.5 / height, bottom=0.6 / height)
     for row, record in enumerate(records):
         axes.axhspan(row - 0.5, row + 0.5, color="#f4f4f4" if row % 2 else "white", zorder=0)
         file, = axes.plot([record["bytes"] / MIB] * 2, [row - 0.45, row + 0.45], color="#999999",
@@ -157,7 +165,7 @@ def base(result, out):
                       label=name if row == 0 else None)
             start += size
         axes.text(start + 2, row, f"{start:.0f} MB", va="center", fontsize=10)
-        if key in images:
+        if images.get(key, 0) / 1e6 > 1.1 * start:
             axes.barh(row, images[key] / 1e6, 0.72, facecolor="none", edgecolor="#555555",
                       linestyle="--")
             axes.text(images[key] / 1e6 + 2, row, f"image {images[key] / 1e6:.0f} MB", va="center",
@@ -167,9 +175,10 @@ def base(result, out):
     axes.axvspan(*PAPER_IMAGE_MB, color="#fbe3d3", zorder=0)
     axes.text(PAPER_IMAGE_MB[0], len(mapped) - 0.47, " the paper's image", fontsize=9)
     axes.set_yticks(range(len(mapped)), [labels[key] for key in reversed(mapped)])
-    axes.set_xlabel("MB of files mapped into the processes (solid), of all files in the image "
-                    "(dashed)")
+    axes.set_xlabel("MB of files mapped into the processes (solid), of all files to ship, where "
+                    "more (dashed)")
     axes.set_title("Trusted base by component", loc="left", fontsize=14, pad=26)
+    axes.set_ylim(-0.6, len(mapped) - 0.35)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, fontsize=9,
                 frameon=False)
     for side in ("top", "right"):
@@ -184,6 +193,33 @@ def part_of(path, entry):
     return component(path.split("/build/")[-1])
 
 
+def enclave_memory(points, out):
+    """Slowdown against the size of the enclave page cache, from `./dev bench epc`."""
+    models = sorted({point["model"] for point in points})
+    figure, axes = plot.subplots(figsize=(10, 5))
+    for model, colour in zip(models, ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")):
+        of = sorted((int(point["epc_mib"]), float(point["slowdown_simulated"]),
+                     point["slowdown_paper"]) for point in points if point["model"] == model)
+        axes.plot([each[0] for each in of], [each[1] for each in of], "o-", color=colour,
+                  label=f"{model}, simulated")
+        for mib, _, published in of:
+            if published:
+                axes.plot(mib, float(published), "X", color=colour, markersize=11,
+                          markeredgecolor="black", label=f"{model}, the paper's SGX machine")
+    axes.axhline(1, color="black", linewidth=1)
+    axes.set_xscale("log", base=2)
+    axes.get_xaxis().set_major_formatter("{x:g}")
+    axes.set_xlabel("enclave page cache, MiB")
+    axes.set_ylabel("times a run without paging (simulated)")
+    axes.set_title("What too little enclave memory costs, hot runs: simulated", loc="left",
+                   fontsize=14)
+    axes.grid(color="#dddddd")
+    axes.legend(frameon=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    save(figure, out, "plot-enclave-memory")
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
     result = json.loads((out / "result.json").read_text())
@@ -194,6 +230,11 @@ def main():
             "milliseconds (log); bars: 95 % interval of the median")
     memory(result, out)
     base(result, out)
+    simulated = pathlib.Path(sys.argv[2])
+    if simulated.is_file():
+        with open(simulated, newline="") as file:
+            points = [point for point in csv.DictReader(file) if point["part"] == "hot"]
+        enclave_memory(points, out)
 
 
 if __name__ == "__main__":

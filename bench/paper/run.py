@@ -35,10 +35,9 @@ QUICK_MODELS = ("squeezenet", "resnet50", "bert-base")
 class Settings:
     """How much is measured, and until when rounds may be repeated."""
 
-    def __init__(self, quick):
-        self.quick = quick
+    def __init__(self, quick, models):
         self.rounds, self.cold_rounds, self.dropped = (7, 5, 2) if quick else (25, 25, 5)
-        self.models = QUICK_MODELS if quick else tuple(catalogue.PAPER)
+        self.models = tuple(models or (QUICK_MODELS if quick else catalogue.PAPER))
         self._began = time.monotonic()
         self._seconds = (4 if quick else 45) * 60
 
@@ -51,7 +50,7 @@ class Settings:
 
     def facts(self):
         return {"rounds": self.rounds, "cold_rounds": self.cold_rounds, "dropped": self.dropped,
-                "models": list(self.models), "intra_op_threads": 1, "inter_op_threads": 1}
+                "intra_op_threads": 1, "inter_op_threads": 1}
 
 
 def parse_arguments():
@@ -61,6 +60,8 @@ def parse_arguments():
                         default=pathlib.Path("~/.cache/cloister/suite"))
     parser.add_argument("--out", type=pathlib.Path, help="default build/bench/paper[-quick]")
     parser.add_argument("--quick", action="store_true", help="three models, few rounds")
+    parser.add_argument("--models", nargs="+", choices=list(catalogue.PAPER), metavar="NAME",
+                        help="these of the thirteen only")
     parser.add_argument("--fresh", action="store_true", help="measure again what is there")
     return parser.parse_args()
 
@@ -121,7 +122,7 @@ def main():
     arguments.out.mkdir(parents=True, exist_ok=True)
     for left in arguments.out.glob("work-*"):
         shutil.rmtree(left)
-    settings = Settings(arguments.quick)
+    settings = Settings(arguments.quick, arguments.models)
     subprocess.run([sys.executable, ROOT / "bench/suite/generate.py", "--out", arguments.suite,
                     *settings.models], check=True)
     others, absent = baselines.available(arguments.quick, say_with(settings))
@@ -132,12 +133,15 @@ def main():
     mark = fingerprint(arguments.programs, settings, kinds)
     records = all_models(arguments, settings, kinds, mark)
     facts["minutes"] = round(settings.elapsed() / 60, 1)
+    facts["images"] = {key: baselines.image_bytes(key, processes)
+                       for key, processes in records[0]["mapped"].items()}
     facts["load_average_at_end"] = machine.description(ROOT)["load_average"]
     judged = goals.judge(records)
     result = {"facts": facts, "goals": judged, "records": records}
     (arguments.out / "result.json").write_text(json.dumps(result))
     tables.write(result, arguments.out)
-    plotted = subprocess.run([baselines.PYTHON, HERE / "plots.py", arguments.out])
+    plotted = subprocess.run([baselines.PYTHON, HERE / "plots.py", arguments.out,
+                              ROOT / "build" / "epc.csv"])
     print(f"written to {arguments.out}")
     for line in judged:
         print(line["text"])
