@@ -8,11 +8,11 @@ namespace cloister {
 enum class LaterNews {
   none,     ///< it holds, and nothing in it revokes the platform or a key in its chain
   revoked,
-  unknown,  ///< it is missing, or does not hold at the time that it was judged at
+  unknown,  ///< it is missing, or does not hold at the time that it was judged at, or is another's
 };
 
-/// What the collateral that `later` was judged with tells. The end of a certificate's life, and
-/// what a policy asks, are no news.
+/// What the collateral that `later` was judged with tells. The end of a certificate's life and a
+/// platform that has fallen behind are no news.
 LaterNews news_of(const Verdict& later) noexcept;
 /// "none", "revoked", "unknown".
 const char* name_of(LaterNews news) noexcept;
