@@ -1,15 +1,23 @@
 #include <algorithm>
 
+#include "base/cached_file.h"
 #include "vault/parallel.h"
 #include "vault/segments.h"
 
 namespace cloister {
 namespace {
 
-// While one waits for the disk another decrypts, and the disk always has requests to work on.
-unsigned readers_of(const SegmentWork& work) noexcept {
-  constexpr unsigned kReadersForEachThread = 3;
-  return work.threads * kReadersForEachThread;
+/// How many read and decrypt a file at once: as many as shall compute where it is in memory; more
+/// where it is on the disk, so that the disk has requests to work on while some of them decrypt.
+unsigned readers_of(const SegmentWork& work, const File& file, const FileLayout& layout) {
+  constexpr unsigned kReadersForEachThread = 8;
+  constexpr unsigned kReadersMax = 64;
+  const auto* host_file = dynamic_cast<const CachedFile*>(&file);
+  // In the middle: the beginning is in memory since the table was read.
+  const std::uint64_t chunks = (layout.end - layout.weights_at) / kChunkBytes;
+  const std::uint64_t middle = layout.weights_at + chunks / 2 * kChunkBytes;
+  if (host_file == nullptr || host_file->is_cached(middle)) return work.threads;
+  return std::max(work.threads, std::min(work.threads * kReadersForEachThread, kReadersMax));
 }
 
 /// The opened table, still as the file has it: tag and leaf of each chunk in turn.
@@ -101,7 +109,8 @@ struct VersionReader::Parts {
       : work(settings),
         table(std::move(read)),
         layout(layout_of(entry.graph_bytes, entry.weights_bytes)),
-        hasher(work.library, readers_of(work)),
+        readers(readers_of(work, file, layout)),
+        hasher(work.library, readers),
         graph{work, file, entry.file, Segment::graph, layout.graph_at, entry.graph_bytes,
               table, 0, std::move(graph_keys), hasher},
         weights{work, file, entry.file, Segment::weights, layout.weights_at, entry.weights_bytes,
@@ -110,6 +119,7 @@ struct VersionReader::Parts {
   SegmentWork work;
   const Table table;
   const FileLayout layout;
+  const unsigned readers;
   ChunkHasher hasher;
   const SegmentSource graph;
   const SegmentSource weights;
@@ -141,11 +151,11 @@ Status VersionReader::read(Segment segment, MutableBytes plaintext, const ChunkD
     if (done) done(index);
     return Done{};
   };
-  return for_each_in_parallel(chunk_count(source.bytes), readers_of(parts_->work), read);
+  return for_each_in_parallel(chunk_count(source.bytes), parts_->readers, read);
 }
 
 Status VersionReader::verify() const {
-  const unsigned readers = readers_of(parts_->work);
+  const unsigned readers = parts_->readers;
   for (const SegmentSource* const source : {&parts_->graph, &parts_->weights}) {
     std::vector<PrivateMemory> buffers(readers);
     const auto read = [&](std::uint64_t index, unsigned thread) -> Status {

@@ -24,7 +24,7 @@ struct SegmentContent {
 /// How segments are written and read.
 struct SegmentWork {
   const StoreKeys& keys;
-  unsigned threads = 2;                              ///< that compute; up to thrice as many read
+  unsigned threads = 2;                              ///< that compute; more read from a disk
   IntegrityMode integrity = IntegrityMode::tags;
   ShareableMemoryPool* shareable_weights = nullptr;  ///< as in VaultSettings
   AeadChoice library = AeadChoice::fastest;          ///< that hashes
@@ -55,7 +55,7 @@ class VersionReader {
   /// Fails: `corrupt` for any changed byte; `io`; `invalid` (size).
   Status read(Segment segment, MutableBytes plaintext, const ChunkDone& done = {},
               const std::atomic<bool>* stop = nullptr) const;
-  /// Reads and verifies every byte, keeping three chunks for each thread.
+  /// Reads and verifies every byte, keeping one chunk for each reader.
   Status verify() const;
 
  private:
@@ -83,7 +83,7 @@ Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
 Status read_version_into(const SegmentWork& work, const File& file, const VersionEntry& entry,
                          MutableBytes graph, MutableBytes weights);
 
-/// Reads and verifies as `read_version` in "full" mode does, keeping three chunks for each thread.
+/// Reads and verifies as `read_version` in "full" mode does, keeping one chunk for each reader.
 Status verify_version(const SegmentWork& work, const File& file, const VersionEntry& entry);
 
 }  // namespace cloister

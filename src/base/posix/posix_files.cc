@@ -15,6 +15,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/cached_file.h"
+
 namespace cloister {
 namespace {
 
@@ -132,7 +134,7 @@ class PastCache {
   int file_ = -1;
 };
 
-class PosixFile final : public File {
+class PosixFile final : public File, public CachedFile {
  public:
   explicit PosixFile(Descriptor file) noexcept : file_(std::move(file)) {}
 
@@ -160,6 +162,8 @@ class PosixFile final : public File {
     }
     return Done{};
   }
+
+  bool is_cached(std::uint64_t offset) const override { return past_cache().is_cached(offset); }
 
   Status write_at(std::uint64_t offset, Bytes bytes) override {
     CLOISTER_TRY(check_range(offset, bytes.size()));
@@ -198,12 +202,16 @@ class PosixFile final : public File {
   /// memory taken for what is decrypted once. Returns how much of the beginning was read; the page
   /// cache has the rest, or is asked where the host does not read past it.
   std::size_t read_past_cache(std::uint64_t offset, MutableBytes destination) const {
-    std::call_once(looked_past_cache_, [this] { past_cache_.emplace(file_); });
     const bool aligned = offset % kPageBytes == 0 &&
                          reinterpret_cast<std::uintptr_t>(destination.data()) % kPageBytes == 0;
-    if (!aligned || past_cache_->is_cached(offset)) return 0;
+    if (!aligned || is_cached(offset)) return 0;
     const std::size_t pages = destination.size() / kPageBytes;
-    return past_cache_->read(offset, destination.first(pages * kPageBytes));
+    return past_cache().read(offset, destination.first(pages * kPageBytes));
+  }
+
+  const PastCache& past_cache() const {
+    std::call_once(looked_past_cache_, [this] { past_cache_.emplace(file_); });
+    return *past_cache_;
   }
 
   Descriptor file_;
