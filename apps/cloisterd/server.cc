@@ -46,6 +46,7 @@ ApiSettings api_settings(const ServerConfig& config) {
   settings.upload_bytes_max = config.upload_bytes_max;
   settings.request_bytes_max = config.request_bytes_max;
   settings.receiving_bytes_per_principal_max = config.receiving_bytes_per_principal_max;
+  settings.requests_per_second_max = config.requests_per_second_per_principal_max;
   settings.request_time_max = std::chrono::seconds(config.request_seconds_max);
   settings.upload_time_max = std::chrono::seconds(config.upload_seconds_max);
   return settings;
@@ -211,9 +212,11 @@ struct Queues {
   // The last number: slots for principals who have nothing under way, however long others take.
   explicit Queues(const ServerConfig& config)
       : runs(config.run_threads, config.queue_length_max, config.run_threads),
-        loads(4, config.queue_length_max, 4), uploads(1, 16, 1),
+        decoding(1, config.queue_length_max, 1), loads(4, config.queue_length_max, 4),
+        uploads(1, 16, 1),
         control(1, config.queue_length_max), evidence(1, 32) {}
   JobQueue runs;
+  JobQueue decoding;
   JobQueue loads;
   JobQueue uploads;
   JobQueue control;
@@ -221,7 +224,7 @@ struct Queues {
 
   /// Order: docs/shutdown-order.md. Jobs that wait on queues answer before the handler goes.
   void stop() {
-    for (JobQueue* each : {&loads, &uploads, &control, &evidence, &runs}) each->stop();
+    for (JobQueue* each : {&loads, &uploads, &control, &evidence, &decoding, &runs}) each->stop();
   }
 };
 
@@ -287,8 +290,8 @@ Status run_server(const Options& options, const ServerConfig& config) {
                       batcher,
                       counters,
                       config.log_requests ? &events : nullptr,
-                      {queues.runs, queues.loads, queues.uploads, queues.control,
-                       queues.evidence}},
+                      {queues.runs, queues.decoding, queues.loads, queues.uploads,
+                       queues.control, queues.evidence}},
                      describe_server(config, facts, store.platform->kind()),
                      api_settings(config));
   CLOISTER_ASSIGN(const auto server, listen(config, tls, keeper, handler));

@@ -8,12 +8,14 @@
 #include "api/exchange.h"
 #include "api/openapi.h"
 #include "base/caught.h"
+#include "http/infer_codec.h"
 #include "secret/secret_bytes.h"
 
 namespace cloister {
 namespace {
 
 constexpr std::uint64_t kSmallBodyMax = 64 * 1024;
+constexpr std::uint64_t kKeptBytesMax = 32U << 20;
 constexpr std::string_view kBearer = "Bearer ";
 
 /// The token has done its part: nothing of it stays in memory that is used again.
@@ -73,7 +75,9 @@ ApiHandler::ApiHandler(Parts parts, ServerDescription server, ApiSettings settin
     : parts_(parts),
       server_(std::move(server)),
       settings_(settings),
-      receiving_(ReceivingBudget::make(settings.receiving_bytes_per_principal_max)) {}
+      receiving_(ReceivingBudget::make(settings.receiving_bytes_per_principal_max)),
+      rate_(settings.requests_per_second_max),
+      memory_(kKeptBytesMax) {}
 
 HeadDecision ApiHandler::decide(const HttpRequestHead& head) {
   HeadDecision decision = plan_or_refuse(head);
@@ -99,6 +103,8 @@ HeadDecision ApiHandler::plan_or_refuse(const HttpRequestHead& head) {
     parts_.audit.count_refused();
     return ErrorResponse::of(caller.error());
   }
+  const Status paced = rate_.take(caller.value().id(), parts_.clock.steady());
+  if (!paced.ok()) return ErrorResponse::of(paced.error());
   if (const auto* wrong = std::get_if<WrongMethod>(&match)) return wrong_method(*wrong);
   if (route == nullptr) return ErrorResponse::of(no_route());
   auto plan = plan_body(head, *route, caller.value());
@@ -189,7 +195,9 @@ Result<BodyPlan> ApiHandler::plan_infer(const HttpRequestHead& head, const Route
                         " bytes; this one has " + std::to_string(size))};
   }
   CLOISTER_ASSIGN(const auto coding, request_coding(head));
+  CLOISTER_ASSIGN(const auto json_bytes, inference_header_length(head));
   BodyPlan plan;
+  if (json_bytes && !coding) plan.lead = infer_body_lead(*json_bytes);
   plan.bytes_max = size;
   plan.seconds_max = static_cast<std::uint32_t>(settings_.request_time_max.count());
   if (size > 0) {

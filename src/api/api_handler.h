@@ -10,6 +10,7 @@
 #include "access/principals.h"
 #include "access/usage_ledger.h"
 #include "api/body_limits.h"
+#include "api/rate_budget.h"
 #include "api/receiving_budget.h"
 #include "api/responses.h"
 #include "api/routes.h"
@@ -31,6 +32,7 @@ struct ApiSettings {
   std::uint64_t upload_bytes_max = 2ULL << 30;
   std::uint64_t request_bytes_max = 64ULL << 20;
   std::uint64_t receiving_bytes_per_principal_max = 4ULL << 30;
+  std::uint32_t requests_per_second_max = 0;  ///< of one principal; 0: no bound
   std::chrono::seconds request_time_max{60};
   std::chrono::seconds upload_time_max{3600};
 };
@@ -39,6 +41,7 @@ struct ApiSettings {
 /// cheap ones. All of them outlive the handler.
 struct ApiQueues {
   JobQueue& runs;      ///< decoding, running and encoding: the execution slots
+  JobQueue& decoding;  ///< requests that take long to decode: coded, compressed, large
   JobQueue& loads;     ///< requests that wait until their model is in memory
   JobQueue& uploads;   ///< admission and sealing
   JobQueue& control;   ///< lists, tokens, erasing and unloading
@@ -70,6 +73,7 @@ class ApiHandler final : public RequestHandler {
   HeadDecision decide(const HttpRequestHead& head) override;
   void handle(HttpRequestHead head, RequestBody body,
               std::shared_ptr<Responder> responder) override;
+  void settle() noexcept override;
 
  private:
   /// One request on its way through a queue.
@@ -128,7 +132,10 @@ class ApiHandler final : public RequestHandler {
                         std::string_view members) const;
   HttpResponse attest(Exchange& exchange);
   void start_infer(const ExchangePtr& exchange);
-  void enqueue_infer(const ExchangePtr& exchange);
+  void enqueue_infer(const ExchangePtr& exchange, JobQueue::Wake wake);
+  static bool takes_long_to_decode(const Exchange& exchange);
+  void enqueue_run(const ExchangePtr& exchange, JobQueue::Wake wake);
+  void decode_apart(const ExchangePtr& exchange);
   void infer(const ExchangePtr& exchange);
   void close_exchange(Exchange& exchange, HttpResponse response) const;
   /// Decodes and checks; the answer where that fails.
@@ -148,6 +155,8 @@ class ApiHandler final : public RequestHandler {
   ServerDescription server_;
   ApiSettings settings_;
   std::shared_ptr<ReceivingBudget> receiving_;
+  RateBudget rate_;
+  mutable PrivateMemoryPool memory_;  ///< for tensors out of text, and for answers' text
 };
 
 }  // namespace cloister

@@ -13,6 +13,7 @@
 namespace cloister {
 namespace {
 
+constexpr std::uint64_t kDecodedInSlotMax = 1U << 20;
 constexpr std::string_view kJsonLength = "inference-header-content-length";
 
 Result<InferRequest> decode(const HttpRequestHead& head, Bytes body, BodyFormat format,
@@ -78,6 +79,15 @@ HttpResponse sent_response(const VersionRecord& record, EncodedInfer encoded) {
 
 }  // namespace
 
+/// Whether decoding may take as long as many runs do.
+bool ApiHandler::takes_long_to_decode(const Exchange& exchange) {
+  if (exchange.body.size > kDecodedInSlotMax || exchange.head.header("content-encoding")) {
+    return true;
+  }
+  const auto format = infer_format(exchange.head);
+  return format.ok() && format.value() == BodyFormat::npz;
+}
+
 void ApiHandler::start_infer(const ExchangePtr& exchange) {
   auto record = find_served(*exchange, Right::infer);
   if (!record.ok()) {
@@ -89,7 +99,7 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
   exchange->peer_gone = std::make_shared<std::atomic<std::uint32_t>>(0);
   exchange->responder->on_peer_gone([gone = exchange->peer_gone] { gone->store(1); });
   if (parts_.models.is_resident(exchange->record->ref)) {
-    enqueue_infer(exchange);
+    enqueue_infer(exchange, JobQueue::Wake::later);
     return;
   }
   // An execution slot is for running: waiting for a load happens elsewhere.
@@ -102,14 +112,33 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
       return;
     }
     exchange->lease = std::move(loaded).value();
-    enqueue_infer(exchange);
+    enqueue_infer(exchange, JobQueue::Wake::now);
   }, exchange->caller->id().value);
   if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
 }
 
-void ApiHandler::enqueue_infer(const ExchangePtr& exchange) {
+void ApiHandler::settle() noexcept { parts_.queues.runs.wake(); }
+
+void ApiHandler::enqueue_infer(const ExchangePtr& exchange, JobQueue::Wake wake) {
+  if (!takes_long_to_decode(*exchange)) return enqueue_run(exchange, wake);
+  // A slot is for running: bombs and long texts are taken apart elsewhere.
+  const Status queued = parts_.queues.decoding.push([this, exchange] { decode_apart(exchange); },
+                                                    exchange->caller->id().value);
+  if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
+}
+
+void ApiHandler::decode_apart(const ExchangePtr& exchange) {
+  auto refused = caught("api.decode", [&]() -> Result<std::optional<HttpResponse>> {
+    return prepare(*exchange);
+  });
+  if (!refused.ok()) return close_exchange(*exchange, ErrorResponse::of(refused.error()));
+  if (refused.value()) return close_exchange(*exchange, std::move(*refused.value()));
+  enqueue_run(exchange, JobQueue::Wake::now);
+}
+
+void ApiHandler::enqueue_run(const ExchangePtr& exchange, JobQueue::Wake wake) {
   const Status queued = parts_.queues.runs.push([this, exchange] { infer(exchange); },
-                                                exchange->caller->id().value);
+                                                exchange->caller->id().value, wake);
   if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
 }
 
@@ -120,6 +149,7 @@ Status ApiHandler::replace_coded(Exchange& exchange, DeflateForm coding, BodyFor
   CLOISTER_ASSIGN(DecodedBody decoded, decode_content(exchange.body.bytes(), coding, bound));
   exchange.body.memory = std::move(decoded.memory);
   exchange.body.size = decoded.size;
+  exchange.body.lead = 0;
   return Done{};
 }
 
@@ -157,7 +187,7 @@ std::optional<HttpResponse> ApiHandler::prepare(Exchange& exchange) const {
     if (!plain.ok()) return ErrorResponse::of(plain.error());
   }
   auto request = decode(exchange.head, exchange.body.bytes(), format.value(), record.signature,
-                        InferLimits{settings_.request_bytes_max});
+                        InferLimits{settings_.request_bytes_max, &memory_});
   if (!request.ok()) return ErrorResponse::of(request.error());
   prepared.request = std::move(request).value();
   if (format.value() != BodyFormat::json) {
@@ -180,8 +210,10 @@ std::optional<HttpResponse> ApiHandler::prepare(Exchange& exchange) const {
 
 void ApiHandler::infer(const ExchangePtr& exchange) {
   auto response = caught("api.infer", [&]() -> Result<std::optional<HttpResponse>> {
-    auto refused = prepare(*exchange);
-    if (refused) return refused;
+    if (!exchange->infer) {
+      auto refused = prepare(*exchange);
+      if (refused) return refused;
+    }
     if (batch(exchange)) return std::optional<HttpResponse>();
     CLOISTER_ASSIGN(BatchShare share, run_alone(*exchange));
     return std::optional<HttpResponse>(finish(*exchange, std::move(share), Execution::alone));
@@ -235,6 +267,7 @@ bool ApiHandler::batch(const ExchangePtr& exchange) {
 
 Result<BatchShare> ApiHandler::run_alone(Exchange& exchange) const {
   const PreparedInfer& prepared = *exchange.infer;
+  const SteadyTime started = parts_.clock.steady();
   RunControl control(prepared.deadline, exchange.peer_gone.get(), 1);
   control.set_caller(exchange.caller->id().value);
   CLOISTER_ASSIGN(Inference inference,
@@ -243,8 +276,7 @@ Result<BatchShare> ApiHandler::run_alone(Exchange& exchange) const {
   const SteadyTime finished = parts_.clock.steady();
   auto owner = std::make_shared<Inference>(std::move(inference));
   auto outputs = owner->outputs->tensors();
-  return BatchShare{std::move(outputs), std::move(owner), prepared.decoded, prepared.decoded,
-                    finished};
+  return BatchShare{std::move(outputs), std::move(owner), started, started, finished};
 }
 
 Result<HttpResponse> ApiHandler::encoded(Exchange& exchange, BatchShare& share) const {
@@ -255,6 +287,7 @@ Result<HttpResponse> ApiHandler::encoded(Exchange& exchange, BatchShare& share) 
   response.id = prepared.request.id;
   response.outputs = std::move(share.outputs);
   response.owner = std::move(share.owner);
+  response.pool = &memory_;
   CLOISTER_ASSIGN(EncodedInfer body,
                   encode(prepared.answer, prepared.request, std::move(response)));
   HttpResponse sent = sent_response(*exchange.record, std::move(body));

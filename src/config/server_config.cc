@@ -81,6 +81,8 @@ void for_each_member(Config& config, Visitor&& visit) {
   visit("request_bytes_max", config.request_bytes_max, Range{1, 2 * kGigabyte});
   visit("receiving_bytes_per_principal_max", config.receiving_bytes_per_principal_max,
         Range{1, 1024 * kGigabyte});
+  visit("requests_per_second_per_principal_max", config.requests_per_second_per_principal_max,
+        Range{0, 1'000'000});
   visit("stored_bytes_per_owner_max", config.stored_bytes_per_owner_max,
         Range{1, 1024 * 1024 * kGigabyte});
   visit("versions_per_owner_max", config.versions_per_owner_max, Range{1, 1'000'000});

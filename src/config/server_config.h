@@ -89,6 +89,7 @@ struct ServerConfig {
   std::uint64_t upload_bytes_max = 2ULL << 30;     ///< one model
   std::uint64_t request_bytes_max = 64ULL << 20;   ///< one infer body with open shapes
   std::uint64_t receiving_bytes_per_principal_max = 4ULL << 30;
+  std::uint32_t requests_per_second_per_principal_max = 0;  ///< 0: no bound
   std::uint64_t stored_bytes_per_owner_max = 64ULL << 30;
   std::uint32_t versions_per_owner_max = 10'000;
   std::uint32_t request_seconds_max = 60;

@@ -21,7 +21,15 @@ struct InferLimits {
   /// Bytes of memory that decoding may take beside the body: tensors out of JSON text, inflated or
   /// converted ones out of npy and npz.
   std::uint64_t decoded_bytes_max = 1ULL << 30;
+  PrivateMemoryPool* pool = nullptr;  ///< where that memory comes from; null: fresh from the host
 };
+
+/// How many bytes to leave free before a body of `json_bytes` of JSON and binary tensors behind it,
+/// in memory that begins on a page, so that the first of them is aligned and needs no copy.
+constexpr std::uint32_t infer_body_lead(std::uint64_t json_bytes) noexcept {
+  constexpr std::uint64_t kAlignment = 64;
+  return static_cast<std::uint32_t>((kAlignment - json_bytes % kAlignment) % kAlignment);
+}
 
 /// An output that the request asks for by name.
 struct RequestedOutput {
@@ -65,6 +73,7 @@ struct InferResponse {
   std::string id;  ///< empty: left out
   std::vector<NamedTensorView> outputs;
   std::shared_ptr<const void> owner;
+  PrivateMemoryPool* pool = nullptr;  ///< for the text; null: fresh from the host
 };
 
 /// An encoded response; `body.owner` also keeps the tensors, which are never copied where the

@@ -40,7 +40,8 @@ Result<InferRequest> decode_infer_npy(Bytes body, const Signature& signature,
   CLOISTER_ASSIGN(const TensorSpec* const spec, only_input(signature));
   CLOISTER_ASSIGN(const NpyArray array, read_npy(body));
   // At most one conversion or one copy, whichever it needs, and what alignment takes.
-  TensorMemory memory(std::min(limits.decoded_bytes_max, 5 * std::uint64_t{body.size()} + 64));
+  TensorMemory memory(std::min(limits.decoded_bytes_max, 5 * std::uint64_t{body.size()} + 64),
+                      limits.pool);
   CLOISTER_ASSIGN(TensorView tensor, place(array, memory));
   InferRequest request;
   request.inputs.push_back({spec->name, std::move(tensor)});

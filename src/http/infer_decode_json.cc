@@ -25,7 +25,7 @@ class RequestReader {
       : json_(json),
         cursor_(json, kDepthMax),
         binary_(binary),
-        memory_(memory_bound(json.size(), binary.size(), limits)) {}
+        memory_(memory_bound(json.size(), binary.size(), limits), limits.pool) {}
 
   Result<InferRequest> read() {
     bool has_inputs = false;
@@ -54,9 +54,10 @@ class RequestReader {
   /// copied into place; every tensor may lose some bytes to alignment.
   static std::uint64_t memory_bound(std::size_t json, std::size_t binary,
                                     const InferLimits& limits) noexcept {
-    constexpr std::uint64_t kAlignmentBytes = 64 * kSignatureTensorsMax;
-    return std::min<std::uint64_t>(4ULL * json + binary + kAlignmentBytes,
-                                   limits.decoded_bytes_max + kAlignmentBytes);
+    constexpr std::size_t kTextMin = 16;  // characters that an input has at least
+    const std::uint64_t alignment = 64 * std::min(json / kTextMin + 1, kSignatureTensorsMax);
+    return std::min<std::uint64_t>(4ULL * json + binary + alignment,
+                                   limits.decoded_bytes_max + alignment);
   }
 
   Status read_id() {

@@ -208,5 +208,21 @@ TEST(DecodeInferJson, TakesBinaryTensorsInOrderAndAligned) {
   }
 }
 
+TEST(DecodeInferJson, CopiesNoBinaryTensorWhereTheBodyHasItsLead) {
+  std::string json =
+      R"({"inputs":[{"name":"a","shape":[2],"datatype":"FP64",)"
+      R"("parameters":{"binary_data_size":16}}]})";
+  for (int padding = 0; padding < 70; ++padding, json += ' ') {
+    const std::uint32_t lead = infer_body_lead(json.size());
+    ASSERT_LT(lead, 64U);
+    PrivateMemory memory = PrivateMemory::reserve(4096).value();
+    const MutableBytes body = memory.bytes().subspan(lead, json.size() + 16);
+    std::ranges::copy(bytes_of(json), body.begin());
+    const InferRequest request = decode_infer_json(body, json.size(), InferLimits{}).value();
+    EXPECT_EQ(request.inputs[0].tensor.data.data(), body.data() + json.size());
+    EXPECT_EQ(request.memory.size(), 0U);
+  }
+}
+
 }  // namespace
 }  // namespace cloister

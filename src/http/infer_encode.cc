@@ -110,7 +110,9 @@ Result<EncodedInfer> encode_infer_json(const InferRequest& request, InferRespons
   sent->response = std::move(response);
   const std::vector<TextPart> parts = lay_out(request, sent->response);
   CLOISTER_ASSIGN(const std::uint64_t bound, text_bound(parts));
-  CLOISTER_ASSIGN(sent->text, PrivateMemory::reserve(bound));
+  PrivateMemoryPool* const pool = sent->response.pool;
+  CLOISTER_ASSIGN(sent->text,
+                  pool == nullptr ? PrivateMemory::reserve(bound) : pool->reserve(bound));
   MutableBytes rest = sent->text.bytes();
   for (const TextPart& part : parts) {
     std::ranges::copy(bytes_of(part.text), rest.begin());

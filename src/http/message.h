@@ -77,6 +77,9 @@ struct BodyPlan {
   std::uint64_t bytes_max = 0;
   /// Seconds that the whole body may take; the transport adds its own minimum rate.
   std::uint32_t seconds_max = 60;
+  /// Bytes left free before the body in its memory, which begins on a page: a few, so that what the
+  /// body holds comes to lie where it is aligned.
+  std::uint32_t lead = 0;
   /// Kept until the body's memory is given back or the connection ends: what counts these bytes
   /// against a principal. The transport moves it into RequestBody::hold.
   std::shared_ptr<void> hold;
@@ -86,8 +89,11 @@ struct BodyPlan {
 struct RequestBody {
   PrivateMemory memory;
   std::uint64_t size = 0;
+  std::uint32_t lead = 0;      ///< BodyPlan::lead
   std::shared_ptr<void> hold;  ///< BodyPlan::hold, for as long as the memory lives
-  Bytes bytes() const noexcept { return memory.bytes().first(size); }
+  Bytes bytes() const noexcept {
+    return size == 0 ? Bytes() : memory.bytes().subspan(lead, size);
+  }
 };
 
 /// Sends one response, once, from any thread. Destroying it unused answers 500 and closes.
@@ -112,6 +118,9 @@ class RequestHandler {
   /// On the transport's thread, once the body is complete: must hand real work to other threads.
   virtual void handle(HttpRequestHead head, RequestBody body,
                       std::shared_ptr<Responder> responder) = 0;
+  /// On the transport's thread, soon after requests were handled, once for all that came together:
+  /// to wake those whom the work was handed to.
+  virtual void settle() noexcept {}
 };
 
 }  // namespace cloister

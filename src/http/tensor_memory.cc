@@ -27,7 +27,8 @@ Result<MutableBytes> TensorMemory::take(std::uint64_t bytes) {
                         " bytes once decoded")};
   }
   if (block_.size() == 0) {
-    CLOISTER_ASSIGN(block_, PrivateMemory::reserve(bytes_max_));
+    CLOISTER_ASSIGN(block_, pool_ == nullptr ? PrivateMemory::reserve(bytes_max_)
+                                             : pool_->reserve(bytes_max_));
   }
   used_ = at + bytes;
   return block_.bytes().subspan(at, bytes);

@@ -13,7 +13,9 @@ namespace cloister {
 class TensorMemory {
  public:
   /// `bytes_max`: what all pieces may take together, their alignment included.
-  explicit TensorMemory(std::uint64_t bytes_max) noexcept : bytes_max_(bytes_max) {}
+  /// `pool`: where the block comes from; null: fresh from the host.
+  explicit TensorMemory(std::uint64_t bytes_max, PrivateMemoryPool* pool = nullptr) noexcept
+      : bytes_max_(bytes_max), pool_(pool) {}
 
   /// The next `bytes` bytes, aligned for every element type. Fails: `too_large`, `io`.
   Result<MutableBytes> take(std::uint64_t bytes);
@@ -27,6 +29,7 @@ class TensorMemory {
  private:
   PrivateMemory block_;
   std::uint64_t bytes_max_;
+  PrivateMemoryPool* pool_;
   std::uint64_t used_ = 0;
 };
 

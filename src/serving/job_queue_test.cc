@@ -72,6 +72,42 @@ TEST(JobQueue, KeepsASlotForThosePrincipalsWhoHaveNone) {
   go.set_value();
 }
 
+TEST(JobQueue, BeginsJobsThatWereNotAnnouncedOnceItIsToldToOrManyWait) {
+  JobQueue queue(2, 1000);
+  for (const int jobs : {1, 100}) {
+    std::promise<void> last;
+    std::atomic<int> left{jobs};
+    const auto job = [&] {
+      if (left.fetch_sub(1) == 1) last.set_value();
+    };
+    for (int i = 0; i < jobs; ++i) {
+      ASSERT_TRUE(queue.push(job, "a", JobQueue::Wake::later).ok());
+    }
+    queue.wake();
+    last.get_future().wait();
+  }
+  std::promise<void> eighth;
+  for (int i = 1; i < 8; ++i) ASSERT_TRUE(queue.push([] {}, "a", JobQueue::Wake::later).ok());
+  ASSERT_TRUE(queue.push([&] { eighth.set_value(); }, "a", JobQueue::Wake::later).ok());
+  eighth.get_future().wait();
+}
+
+TEST(JobQueue, WakesAsManyThreadsAsThereIsWorkFor) {
+  JobQueue queue(3, 100);
+  std::promise<void> all;
+  std::promise<void> go;
+  const std::shared_future<void> gone = go.get_future().share();
+  std::atomic<int> begun{0};
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(queue.push([&, gone] {
+      if (begun.fetch_add(1) == 2) all.set_value();
+      gone.wait();
+    }).ok());
+  }
+  all.get_future().wait();  // each of them holds a thread: three were woken
+  go.set_value();
+}
+
 TEST(JobQueue, DropsWaitingJobsAndFinishesRunningOnesWhenItStops) {
   std::atomic<bool> finished{false};
   std::atomic<bool> waited{false};

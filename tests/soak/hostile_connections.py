@@ -1,8 +1,9 @@
 """A thousand hostile connections beside honest clients, whose p99 at most doubles.
 
 Heads and bodies that come a byte at a time, chunks of one byte, lengths that lie, compressed bombs,
-answers that nobody reads, handshakes that never end, silence. --connections and --seconds choose
-others; --memory the bound in MiB on what the server grows by.
+answers that nobody reads, handshakes that never end, silence: of another principal, to whom the
+model is granted. --connections and --seconds choose others; --memory the bound in MiB on what the
+server grows by.
 """
 
 import argparse
@@ -37,7 +38,7 @@ class Attack:
 
     def __init__(self, port, token, tls):
         self.port, self.tls = port, tls
-        self.head = ("POST /v2/models/m/infer HTTP/1.1\r\nhost: a\r\n"
+        self.head = ("POST /v2/models/owner.m/infer HTTP/1.1\r\nhost: a\r\n"
                      f"authorization: Bearer {token}\r\n"
                      "content-type: application/json\r\n").encode()
         self.bomb = gzip.compress(bytes(64 << 20))
@@ -152,8 +153,20 @@ def ask_honestly(url, token, seconds):
     return 0
 
 
-async def attack(server, honest, arguments):
-    made = Attack(server.address[1], server.token, context())
+def attacker(server, session):
+    """The token of a principal to whom the model is granted."""
+    made = session.post(server.url + "/v2/principals", json={"name": "mallory", "role": "caller"})
+    made.raise_for_status()
+    principal = made.json()["principal"]
+    session.put(server.url + "/v2/models/m/grants",
+                json={"principal": principal, "rights": ["infer"]}).raise_for_status()
+    minted = session.post(server.url + f"/v2/principals/{principal}/tokens")
+    minted.raise_for_status()
+    return minted.json()["token"]
+
+
+async def attack(server, token, honest, arguments):
+    made = Attack(server.address[1], token, context())
     tasks = [asyncio.create_task(made.run(i)) for i in range(arguments.connections)]
     await asyncio.sleep(30)  # all of them stand
     measured = await asyncio.get_running_loop().run_in_executor(
@@ -178,12 +191,13 @@ def main():
         with Server(PROGRAMS, folder / "server") as server, server.session() as session:
             session.put(server.url + "/v2/models/m/versions/1",
                         data=identity_model(TensorProto.FLOAT, ("n", 4))).raise_for_status()
+            token = attacker(server, session)
             honest = Honest(server, folder)
             honest.p99(5)
             before, count = honest.p99(arguments.seconds)
             idle = resident(server.process.pid)
             print(f"alone: p99 {before * 1e3:.1f} ms of {count}; {idle} MiB", flush=True)
-            (during, count), peak = asyncio.run(attack(server, honest, arguments))
+            (during, count), peak = asyncio.run(attack(server, token, honest, arguments))
             print(f"beside {arguments.connections} hostile connections: p99 {during * 1e3:.1f} ms "
                   f"of {count}; {peak} MiB", flush=True)
             after, _ = honest.p99(10)

@@ -7,6 +7,17 @@
 namespace cloister {
 namespace {
 
+/// Looked up once: EVP_sha256() and the like look their algorithm up at every use.
+const EVP_MD* fetched(const char* name) noexcept {
+  const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, name, nullptr);  // for the process's life
+  CLOISTER_CHECK(algorithm != nullptr);
+  return algorithm;
+}
+const EVP_MD* sha256_algorithm() noexcept {
+  static const EVP_MD* const algorithm = fetched("SHA256");
+  return algorithm;
+}
+
 template <class Digest>
 Digest digest_of(const EVP_MD* algorithm, Bytes input) noexcept {
   Digest digest{};
@@ -23,7 +34,9 @@ struct FreeDigestContext {
 
 }  // namespace
 
-Sha256Digest sha256(Bytes input) noexcept { return digest_of<Sha256Digest>(EVP_sha256(), input); }
+Sha256Digest sha256(Bytes input) noexcept {
+  return digest_of<Sha256Digest>(sha256_algorithm(), input);
+}
 Sha384Digest sha384(Bytes input) noexcept { return digest_of<Sha384Digest>(EVP_sha384(), input); }
 Sha512Digest sha512(Bytes input) noexcept { return digest_of<Sha512Digest>(EVP_sha512(), input); }
 
@@ -33,7 +46,7 @@ struct Sha256Stream::State {
 
 Sha256Stream::Sha256Stream() : state_(std::make_unique<State>()) {
   CLOISTER_CHECK(state_->context != nullptr);
-  CLOISTER_CHECK(EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr) == 1);
+  CLOISTER_CHECK(EVP_DigestInit_ex(state_->context.get(), sha256_algorithm(), nullptr) == 1);
 }
 
 Sha256Stream::Sha256Stream(Sha256Stream&&) noexcept = default;

@@ -214,7 +214,7 @@ bool HttpConnection::begin_body() {
 bool HttpConnection::step_body() {
   if (body_.size() == 0) {
     const std::uint64_t size = head_.content_length.value_or(plan_.bytes_max);
-    auto memory = service_.bodies.reserve(std::max<std::uint64_t>(size, 1));
+    auto memory = service_.bodies.reserve(plan_.lead + std::max<std::uint64_t>(size, 1));
     if (!memory.ok()) return refuse(kNoMemory);
     body_ = std::move(memory).value();
   }
@@ -222,7 +222,7 @@ bool HttpConnection::step_body() {
 }
 
 bool HttpConnection::step_sized_body() {
-  const MutableBytes rest = body_.bytes().subspan(body_bytes_);
+  const MutableBytes rest = body_.bytes().subspan(plan_.lead + body_bytes_);
   if (const Bytes early = buffered(); !early.empty()) {
     const std::size_t count = std::min(early.size(), rest.size());
     std::memcpy(rest.data(), early.data(), count);
@@ -240,7 +240,7 @@ bool HttpConnection::step_sized_body() {
 }
 
 bool HttpConnection::step_chunked_body() {
-  const MutableBytes rest = body_.bytes().subspan(body_bytes_);
+  const MutableBytes rest = body_.bytes().subspan(plan_.lead + body_bytes_);
   if (buffered().empty() && chunked_->chunk_left() >= kDirectReadMin) {
     const std::size_t room = static_cast<std::size_t>(
         std::min<std::uint64_t>(chunked_->chunk_left(), rest.size()));
@@ -278,7 +278,7 @@ bool HttpConnection::dispatch() {
   enter(State::handling);
   peer_stirred_ = false;
   slot_ = std::make_shared<AnswerSlot>(loop_, weak_from_this());
-  RequestBody body{std::move(body_), body_bytes_, std::move(plan_.hold)};
+  RequestBody body{std::move(body_), body_bytes_, plan_.lead, std::move(plan_.hold)};
   body_ = PrivateMemory();
   try {
     service_.handler.handle(std::move(head_), std::move(body), slot_->make_responder());
@@ -286,6 +286,7 @@ bool HttpConnection::dispatch() {
     slot_.reset();
     return refuse(kFailed);
   }
+  loop_->settle_soon();
   return true;
 }
 

@@ -65,6 +65,8 @@ class AsioWatch final : public SocketWatch {
 
 class AsioLoop final : public EventLoop, public std::enable_shared_from_this<AsioLoop> {
  public:
+  explicit AsioLoop(std::function<void()> settle) : settle_(std::move(settle)) {}
+
   asio::io_context& context() noexcept { return context_; }
 
   void run() noexcept override {
@@ -91,6 +93,15 @@ class AsioLoop final : public EventLoop, public std::enable_shared_from_this<Asi
 
   bool on_this_thread() const noexcept override {
     return work_.get_executor().running_in_this_thread();
+  }
+
+  void settle_soon() noexcept override {
+    if (settling_) return;
+    settling_ = post([this] {
+      settling_ = false;
+      settle_();
+    });
+    if (!settling_) settle_();
   }
 
   void close() noexcept override {
@@ -146,6 +157,8 @@ class AsioLoop final : public EventLoop, public std::enable_shared_from_this<Asi
   asio::executor_work_guard<asio::io_context::executor_type> work_{context_.get_executor()};
   asio::steady_timer timer_{context_};
   std::function<bool(SteadyTime)> tick_;
+  const std::function<void()> settle_;
+  bool settling_ = false;
   Mutex mutex_;
   bool closed_ GUARDED_BY(mutex_) = false;
 };
@@ -214,9 +227,9 @@ class AsioListener final : public Listener {
 
 }  // namespace
 
-Result<std::shared_ptr<EventLoop>> make_event_loop() {
+Result<std::shared_ptr<EventLoop>> make_event_loop(std::function<void()> settle) {
   try {
-    return std::shared_ptr<EventLoop>(std::make_shared<AsioLoop>());
+    return std::shared_ptr<EventLoop>(std::make_shared<AsioLoop>(std::move(settle)));
   } catch (...) {
     return Error{Code::io, "net.loop"};
   }

@@ -40,6 +40,9 @@ class EventLoop {
   /// is short: the task is dropped.
   virtual bool post(std::function<void()> task) noexcept = 0;
   virtual bool on_this_thread() const noexcept = 0;
+  /// Calls what the loop was made with once what is due now is done, however often it is asked to
+  /// before. On the loop's thread.
+  virtual void settle_soon() noexcept = 0;
   /// Ends `run`. Tasks posted before still run, here, once `run` has returned: call it from
   /// another thread, then join, then call `drain`.
   virtual void close() noexcept = 0;
@@ -50,8 +53,8 @@ class EventLoop {
   virtual void start_ticking(std::function<bool(SteadyTime)> tick) noexcept = 0;
 };
 
-/// Fails: `io`.
-Result<std::shared_ptr<EventLoop>> make_event_loop();
+/// `settle`: what `settle_soon` calls; must not throw. Fails: `io`.
+Result<std::shared_ptr<EventLoop>> make_event_loop(std::function<void()> settle);
 
 /// A listening socket of one loop.
 class Listener {

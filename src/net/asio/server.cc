@@ -58,7 +58,7 @@ class AsioHttpsServer final : public HttpsServer {
     }
     CLOISTER_TRY(replace(identity));
     for (std::size_t i = 0; i < settings_.io_threads; ++i) {
-      CLOISTER_ASSIGN(auto loop, make_event_loop());
+      CLOISTER_ASSIGN(auto loop, make_event_loop([this] { service_.handler.settle(); }));
       groups_.push_back(std::make_unique<Group>());
       groups_.back()->loop = std::move(loop);
     }

@@ -23,7 +23,9 @@ class EchoHandler final : public RequestHandler {
     if (head.path == "/throw-early") throw 1;
     if (head.path == "/deny") return text_response(401, "text/plain", "no");
     if (head.path == "/small") return BodyPlan{100, 60};
-    return BodyPlan{8U << 20, head.path == "/soon" ? 1U : 60U};
+    BodyPlan plan{8U << 20, head.path == "/soon" ? 1U : 60U};
+    plan.lead = head.path == "/lead" ? 23 : 0;
+    return plan;
   }
 
   void handle(HttpRequestHead head, RequestBody body,
@@ -340,7 +342,9 @@ TEST_F(HttpsServerTest, EchoesBodiesOfEverySizeSizedAndChunked) {
     const std::string body = pattern(size);
     client.send(post("/", body));
     EXPECT_EQ(client.receive()->body, body) << size;
-    std::string chunked = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    client.send(post("/lead", body));
+    EXPECT_EQ(client.receive()->body, body) << size;
+    std::string chunked = "POST /lead HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
     std::string_view rest = body;
     for (std::size_t piece = 100; !rest.empty(); piece = piece * 7 % 50000 + 64) {
       const std::string_view part = rest.substr(0, piece);

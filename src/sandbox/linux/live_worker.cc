@@ -3,14 +3,12 @@
 #include <utility>
 
 #include "sandbox/linux/socket.h"
-#include "sandbox/linux/wait_word.h"
 
 namespace cloister {
 namespace {
 
 // How often a waiting thread looks whether its worker is alive and its caller still there.
 constexpr std::chrono::milliseconds kLookEvery{10};
-constexpr int kSpins = 400;  // looks at the word before sleeping: small models answer at once
 // Data of one request that a lane keeps for the next; more is given back after it.
 constexpr std::uint64_t kLaneKeeps = 8ULL << 20;
 
@@ -117,7 +115,6 @@ Error LiveWorker::fault(Error error) {
 Status LiveWorker::await_reply(const Lane& lane, std::uint32_t turn, const RunControl& control,
                                std::chrono::milliseconds grace) {
   const std::atomic<std::uint32_t>& word = lane.head().reply_turn;
-  int spins = kSpins;
   std::optional<SteadyTime> end_by;
   bool late = false;
   for (;;) {
@@ -125,10 +122,6 @@ Status LiveWorker::await_reply(const Lane& lane, std::uint32_t turn, const RunCo
     if (now == turn) return Done{};
     // Only one value may stand there meanwhile; a worker that writes others would keep us busy.
     if (now != turn - 1) return fault(lied());
-    if (spins-- > 0) {
-      __builtin_ia32_pause();
-      continue;
-    }
     wait_on_word(word, turn - 1, kLookEvery);
     if (word.load(std::memory_order_acquire) != turn - 1) continue;
     if (!process_.alive()) return fault(died());
@@ -157,6 +150,7 @@ Result<std::unique_ptr<RunOutputs>> LiveWorker::run(std::size_t index,
   const std::uint32_t turn = ++slot.turn;
   lane.head().request_turn.store(turn, std::memory_order_release);
   wake_word(lane.head().request_turn);
+  slot.look.await(lane.head().reply_turn, turn - 1);
   CLOISTER_TRY(await_reply(lane, turn, control, settings_.grace));
 
   auto copied = std::make_unique<CopiedOutputs>(memory);

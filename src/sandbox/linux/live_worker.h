@@ -7,6 +7,7 @@
 #include "sandbox/lane.h"
 #include "sandbox/linux/memory_file.h"
 #include "sandbox/linux/sandbox_engine.h"
+#include "sandbox/linux/wait_word.h"
 #include "secret/private_memory.h"
 
 namespace cloister {
@@ -59,6 +60,7 @@ class LiveWorker {
     Descriptor file;
     Mapping memory;
     std::uint32_t turn = 0;
+    BriefLook look;
   };
   Status start(const ModelFiles& files, bool prepack);
   Status await_reply(const Lane& lane, std::uint32_t turn, const RunControl& control,

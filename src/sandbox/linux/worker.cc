@@ -25,7 +25,6 @@ class WorkerReply {
 namespace {
 
 constexpr std::chrono::hours kPatience{24};
-constexpr int kSpins = 400;  // looks at the word before sleeping: a request may follow at once
 
 /// What the server sent, checked and mapped.
 struct Received {
@@ -88,12 +87,9 @@ void finish_turn(const Lane& lane, std::uint32_t turn) {
 }
 
 /// Waits until the server begins the turn after `turn`.
-void await_turn(const Lane& lane, std::uint32_t turn) {
+void await_turn(const Lane& lane, std::uint32_t turn, BriefLook& look) {
   const std::atomic<std::uint32_t>& word = lane.head().request_turn;
-  for (int i = 0; i < kSpins; ++i) {
-    if (word.load(std::memory_order_acquire) != turn) return;
-    __builtin_ia32_pause();
-  }
+  look.await(word, turn);
   while (word.load(std::memory_order_acquire) == turn) wait_on_word(word, turn, kPatience);
 }
 
@@ -107,8 +103,9 @@ void run_turn(const Lane& lane, LoadedModel& model, std::uint32_t turn) {
 }
 
 [[noreturn]] void serve_lane(const Lane& lane, LoadedModel& model, std::uint32_t turn) {
+  BriefLook look;
   for (;;) {
-    await_turn(lane, turn);
+    await_turn(lane, turn, look);
     ++turn;
     run_turn(lane, model, turn);
     finish_turn(lane, turn);
