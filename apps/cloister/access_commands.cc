@@ -3,9 +3,13 @@
 #include <string>
 
 #include "commands.h"
+#include "crypto/x509.h"
+#include "encoding/base64.h"
+#include "encoding/hex.h"
 #include "encoding/json_writer.h"
 #include "local_files.h"
 #include "server_access.h"
+#include "verifier/chain.h"
 
 namespace cloister {
 namespace {
@@ -42,6 +46,10 @@ Outcome revoke_tokens(const Options& options, Tools& tools) {
 
 std::string principal_target(const Options& options) {
   return "/v2/principals/" + percent_encoded(options.principal);
+}
+
+std::string authority_target(const Options& options) {
+  return "/v2/authorities/" + percent_encoded(options.authority);
 }
 
 std::string grants_target(const Options& options) {
@@ -89,6 +97,82 @@ Outcome add_principal(const Options& options, Tools& tools) {
              [](const JsonValue& made) { print_line(text_member(made, "principal")); });
 }
 
+void print_quota(const JsonValue& quota) {
+  for (const JsonMember& each : quota.members()) {
+    print_line(printable(each.key) + "=" + printable(each.value.raw()));
+  }
+}
+
+/// NAME=NUMBER each; the server says which names there are.
+Outcome quota(const Options& options, Tools& tools) {
+  const std::string target = principal_target(options) + "/quota";
+  if (options.limits.empty() && !options.no_limits) {
+    return ask(options, tools, {"GET", target, {}}, "", print_quota);
+  }
+  std::string body;
+  JsonWriter out(body);
+  out.begin_object();
+  for (const std::string& each : options.limits) {
+    const std::size_t at = each.find('=');
+    const std::string number = at == each.npos ? "" : each.substr(at + 1);
+    const bool digits = !number.empty() && number.size() <= 16 &&
+                        number.find_first_not_of("0123456789") == number.npos;
+    if (!digits || options.no_limits) return wrong_usage(each + ": expected NAME=NUMBER");
+    out.key(each.substr(0, at)).unsigned_integer(std::stoull(number));
+  }
+  out.end_object();
+  return ask(options, tools, {"PUT", target, {kJson}}, body, print_quota);
+}
+
+/// The one certificate in a file, PEM or DER, as DER.
+Result<ByteVector> read_certificate(const std::string& file) {
+  CLOISTER_ASSIGN(ByteVector content, read_local_file(file, kCertificateBytesMax));
+  if (!text_of(content).starts_with("-----BEGIN")) return content;
+  CLOISTER_ASSIGN(auto certificates, read_pem(content));
+  if (certificates.size() == 1) return std::move(certificates.front());
+  return Error{Code::invalid, "cli.certificate", Detail(file + ": expected one certificate")};
+}
+
+Outcome add_authority(const Options& options, Tools& tools, const std::string& target) {
+  const auto der = read_certificate(options.file);
+  if (!der.ok()) return ConsoleReport::failed(der.error());
+  std::string body;
+  JsonWriter(body).begin_object().key("certificate").text(base64_encode(der.value())).end_object();
+  return ask(options, tools, {"PUT", target, {kJson}}, body, [&](const JsonValue&) {
+    print_line("added " + printable(options.authority));
+  });
+}
+
+Outcome set_certificate(const Options& options, Tools& tools) {
+  const std::string target = principal_target(options) + "/certificate";
+  const auto print = [&](const JsonValue&) {
+    print_line(options.no_limits ? "no certificate proves " + printable(options.principal)
+                                 : "set for " + printable(options.principal));
+  };
+  if (options.no_limits) return ask(options, tools, {"DELETE", target, {}}, "", print);
+  std::string body;
+  JsonWriter out(body);
+  out.begin_object();
+  if (options.file.empty()) {
+    out.key("authority").text(options.authority).key("name").text(options.name);
+  } else {
+    const auto der = read_certificate(options.file);
+    if (!der.ok()) return ConsoleReport::failed(der.error());
+    const auto certificate = Certificate::parse(der.value());
+    if (!certificate.ok()) return ConsoleReport::failed(certificate.error());
+    out.key("key").text(hex_encode(sha256(certificate.value().spki())));
+  }
+  out.end_object();
+  return ask(options, tools, {"PUT", target, {kJson}}, body, print);
+}
+
+void print_authorities(const JsonValue& authorities) {
+  if (authorities.items().empty()) return print_line("you added no authorities");
+  for (const JsonValue& each : authorities.items()) {
+    print_line(text_member(each, "authority") + "  sha256:" + text_member(each, "sha256"));
+  }
+}
+
 Outcome give_grant(const Options& options, Tools& tools) {
   std::string body;
   JsonWriter out(body);
@@ -127,6 +211,14 @@ Outcome run_access(const Options& options, Tools& tools) {
     case Command::grants:
       return ask(options, tools, {"GET", grants_target(options), {}}, "", print_grants);
     case Command::give_grant: return give_grant(options, tools);
+    case Command::authorities:
+      return ask(options, tools, {"GET", "/v2/authorities", {}}, "", print_authorities);
+    case Command::add_authority: return add_authority(options, tools, authority_target(options));
+    case Command::drop_authority:
+      return ask(options, tools, {"DELETE", authority_target(options), {}}, "",
+                 [&](const JsonValue&) { print_line("removed " + printable(options.authority)); });
+    case Command::set_certificate: return set_certificate(options, tools);
+    case Command::quota: return quota(options, tools);
     case Command::take_back_grant: return take_back_grant(options, tools);
     default: return Outcome::usage;
   }

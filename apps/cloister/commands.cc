@@ -138,6 +138,11 @@ Outcome run_command(const Options& options, Tools& tools) {
     case Command::remove_principal:
     case Command::grants:
     case Command::give_grant:
+    case Command::quota:
+    case Command::authorities:
+    case Command::add_authority:
+    case Command::drop_authority:
+    case Command::set_certificate:
     case Command::take_back_grant: return run_access(options, tools);
     case Command::usage:
     case Command::audit: return run_export(options, tools);

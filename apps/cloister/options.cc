@@ -77,6 +77,7 @@ class Commands {
     erase->add_option("VERSION", options_.version, "Its number, never used again")->required();
     add_token();
     add_principals();
+    add_certificates(*app_.get_subcommand("principal"));
     add_grants();
     add_exports();
     add_verify_receipt();
@@ -238,8 +239,38 @@ class Commands {
         ->check(CLI::IsMember({"caller", "owner", "operator"}))
         ->capture_default_str();
     create->footer("Then give him a token: cloister token new ID --output FILE");
+    CLI::App* quota = add(*principal, "quota", "Show how much one may use, or set it",
+                          Command::quota);
+    quota->add_option("ID", options_.principal, "His id")->required();
+    quota->add_option("LIMIT", options_.limits,
+                      "NAME=NUMBER each, for the whole quota anew: requests, compute_seconds (in\n"
+                      "each interval), runs (at once), stored_bytes, versions, interval (seconds)");
+    quota->add_flag("--none", options_.no_limits, "Take the quota away");
+    quota->footer("Example: cloister principal quota bank-k3v9qa2m requests=1000 interval=60");
     add(*principal, "remove", "Forget one and his tokens", Command::remove_principal)
         ->add_option("ID", options_.principal, "His id")
+        ->required();
+  }
+
+  void add_certificates(CLI::App& principal) {
+    CLI::App* set = add(principal, "certificate", "Say which TLS client certificate proves one",
+                        Command::set_certificate);
+    set->add_option("ID", options_.principal, "His id")->required();
+    set->add_option("--key", options_.file, "The key in this certificate (PEM or DER)")
+        ->type_name("FILE");
+    set->add_option("--authority", options_.authority, "A name below this authority of yours");
+    set->add_option("--name", options_.name, "The name: DNS, mail, URI or common name");
+    set->add_flag("--none", options_.no_limits, "No certificate");
+    CLI::App* authority = app_.add_subcommand("authority", "Whose certificates you accept for "
+                                              "principals of yours: list, add, remove");
+    authority->fallthrough();
+    authority->require_subcommand(1);
+    add(*authority, "list", "List them", Command::authorities);
+    CLI::App* make = add(*authority, "add", "Add one", Command::add_authority);
+    make->add_option("NAME", options_.authority, "What you call it")->required();
+    make->add_option("FILE", options_.file, "Its certificate (PEM or DER)")->required();
+    add(*authority, "remove", "Remove one", Command::drop_authority)
+        ->add_option("NAME", options_.authority, "What you call it")
         ->required();
   }
 

@@ -12,7 +12,8 @@ namespace cloister {
 enum class Command {
   attest, check, upload, models, infer, load, unload, erase, new_token, revoke_tokens, new_policy,
   proxy, principals, add_principal, remove_principal, grants, give_grant, take_back_grant, usage,
-  audit, verify_export, verify_receipt, seal, fetch_collateral
+  quota, authorities, add_authority, drop_authority, set_certificate, audit, verify_export,
+  verify_receipt, seal, fetch_collateral
 };
 
 /// What the person asked for. Names and paths as given, unchecked.
@@ -41,6 +42,9 @@ struct Options {
   unsigned granted_days = 0;               ///< grant: 0 for ever
   bool always_receipts = false;            ///< grant
   bool csv = false;                        ///< usage, audit, verify-export
+  std::vector<std::string> limits;         ///< principal quota: NAME=NUMBER each
+  bool no_limits = false;      ///< principal quota, principal certificate: take it away
+  std::string authority, name;  ///< principal certificate, authority
   bool of_server = false;                  ///< audit: of the server
   std::uint64_t after = 0;                 ///< audit: events after this number
   std::string earlier;                     ///< verify-export: a folder kept before

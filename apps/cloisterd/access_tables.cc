@@ -11,6 +11,10 @@ Result<AccessTables> open_access_tables(Vault& vault, Entropy& entropy, const Cl
   tables.grants_store = std::make_unique<VaultRecord>(vault, "grants");
   CLOISTER_ASSIGN(tables.principals, Principals::open(*tables.principal_store, entropy, clock));
   CLOISTER_ASSIGN(tables.grants, Grants::open(*tables.grants_store, clock));
+  tables.quotas_store = std::make_unique<VaultRecord>(vault, "quotas");
+  CLOISTER_ASSIGN(tables.quotas, Quotas::open(*tables.quotas_store, clock));
+  tables.certificates_store = std::make_unique<VaultRecord>(vault, "certificates");
+  CLOISTER_ASSIGN(tables.certificates, Certificates::open(*tables.certificates_store, clock));
   tables.hpke_store = std::make_unique<VaultRecord>(vault, "hpke-keys");
   CLOISTER_ASSIGN(tables.sealed_keys,
                   SealedKeys::open(*tables.hpke_store, clock,

@@ -3,10 +3,12 @@
 #include <memory>
 #include <string>
 
+#include "access/certificates.h"
 #include "access/grants.h"
 #include "access/principals.h"
-#include "config/server_config.h"
+#include "access/quotas.h"
 #include "books.h"
+#include "config/server_config.h"
 #include "serving/sealed_uploads.h"
 #include "vault/vault.h"
 
@@ -29,9 +31,12 @@ class VaultRecord final : public RecordStore {
 /// Who exists, who may do what, who used what, and the keys for sealed models, as the vault keeps
 /// them.
 struct AccessTables {
-  std::unique_ptr<VaultRecord> principal_store, grants_store, hpke_store;
+  std::unique_ptr<VaultRecord> principal_store, grants_store, quotas_store,
+      certificates_store, hpke_store;
   std::unique_ptr<Principals> principals;
   std::unique_ptr<Grants> grants;
+  std::unique_ptr<Quotas> quotas;
+  std::unique_ptr<Certificates> certificates;
   std::unique_ptr<Books> books;
   std::unique_ptr<SealedKeys> sealed_keys;
   std::unique_ptr<SealedUploads> sealed;

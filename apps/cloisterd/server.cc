@@ -269,7 +269,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const auto options_book, OptionsBook::open(*vault));
   Statistics statistics;
   Models models({*vault, residency, *choice.engine, admission, clock, events, *options_book,
-                 statistics, *access.grants},
+                 statistics, *access.grants, *access.quotas},
                 models_settings(config));
   CLOISTER_TRY(make_first_owner(options, config, *access.principals));
   CLOISTER_TRY(start_models(config, access, models, residency, clock, events));
@@ -278,8 +278,7 @@ Status run_server(const Options& options, const ServerConfig& config) {
   Queues queues(config);
   Batcher batcher({run_model_of(models), statistics, clock, queues.runs});
   ApiHandler handler({models,
-                      *access.principals,
-                      *access.grants,
+                      *access.principals, *access.grants, *access.quotas, *access.certificates,
                       access.books->usage(),
                       access.books->audit(),
                       *receipts,

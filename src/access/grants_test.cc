@@ -5,21 +5,10 @@
 #include <string>
 
 #include "support/fake_clock.h"
+#include "support/memory_record.h"
 
 namespace cloister {
 namespace {
-
-class MemoryRecord final : public RecordStore {
- public:
-  Status load(const std::function<Status(Bytes)>& use) const override { return use(content); }
-  Status save(Bytes more) override {
-    if (broken) return Error{Code::io, "test.save"};
-    content = copy_of(more);
-    return Done{};
-  }
-  ByteVector content;
-  bool broken = false;
-};
 
 class GrantsTest : public testing::Test {
  protected:

@@ -175,9 +175,13 @@ std::vector<CreatedPrincipal> Principals::created_by(const Caller& creator) cons
 
 bool Principals::may_manage(const Caller& caller, const PrincipalId& id) const {
   if (caller.id() == id) return caller.role() == Role::owner;
+  return created(caller, id);
+}
+
+bool Principals::created(const Caller& creator, const PrincipalId& id) const {
   const MutexLock lock(mutex_);
   return std::ranges::any_of(principals_, [&](const Principal& each) {
-    return each.id == id && each.creator == caller.id().value;
+    return each.id == id && each.creator == creator.id().value;
   });
 }
 
@@ -262,6 +266,13 @@ Result<Caller> Principals::authenticate_key(const std::array<std::byte, 32>& spk
     }
   }
   return Error{Code::unauthenticated, "principals.key"};
+}
+
+Result<Caller> Principals::proven(const PrincipalId& id) const {
+  const MutexLock lock(mutex_);
+  const auto found = std::ranges::find(principals_, id, &Principal::id);
+  if (found == principals_.end()) return Error{Code::unauthenticated, "principals.proven"};
+  return Caller(found->id, found->role);
 }
 
 std::vector<Principals::Principal> Principals::current() const {

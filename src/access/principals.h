@@ -97,6 +97,8 @@ class Principals {
   /// Whether `caller` may mint and revoke tokens of `id`: an owner his own, a creator those of whom
   /// he created.
   bool may_manage(const Caller& caller, const PrincipalId& id) const;
+  /// Whether `creator` created `id`.
+  bool created(const Caller& creator, const PrincipalId& id) const;
   bool knows(const PrincipalId& id) const;
   /// Lets the holder of a TLS client key act as `id`; `spki_sha256` as in ConnectionFacts. Kept in
   /// memory only: the configuration, which the evidence covers, says it at every start.
@@ -113,6 +115,8 @@ class Principals {
   /// Fails: `unauthenticated`, the same for an unknown, a malformed and an expired token.
   Result<Caller> authenticate(std::string_view token) const;
   Result<Caller> authenticate_key(const std::array<std::byte, 32>& spki_sha256) const;
+  /// Him of whom Certificates says that he is proven. Fails: `unauthenticated` where he is no more.
+  Result<Caller> proven(const PrincipalId& id) const;
 
  private:
   struct Token {

@@ -1,5 +1,6 @@
 // Principals, tokens and grants: who may do what.
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -108,6 +109,51 @@ std::string grants_json(const std::vector<Grant>& grants) {
   return json;
 }
 
+struct QuotaMember {
+  std::string_view name;
+  std::optional<std::uint64_t> QuotaTerms::*member;
+};
+constexpr std::array kQuotaMembers{QuotaMember{"stored_bytes", &QuotaTerms::stored_bytes},
+                                   QuotaMember{"versions", &QuotaTerms::versions},
+                                   QuotaMember{"requests", &QuotaTerms::requests},
+                                   QuotaMember{"compute_seconds", &QuotaTerms::compute_seconds},
+                                   QuotaMember{"runs", &QuotaTerms::runs}};
+
+Result<QuotaTerms> read_quota(Bytes body) {
+  const Error wrong{Code::invalid, "api.quota",
+                    Detail("expected {\"stored_bytes\", \"versions\", \"requests\", "
+                           "\"compute_seconds\", \"runs\", \"interval\": seconds}: whole "
+                           "numbers, those that are to be bounded")};
+  CLOISTER_ASSIGN(const JsonValue root, parse_json(text_of(body)));
+  if (!has_only(root, {"stored_bytes", "versions", "requests", "compute_seconds", "runs",
+                       "interval"})) {
+    return wrong;
+  }
+  QuotaTerms terms;
+  for (const JsonMember& each : root.members()) {
+    const auto number = each.value.unsigned_integer();
+    if (!number || *number > kQuotaMax) return wrong;
+    if (each.key == "interval") {
+      terms.interval = std::chrono::seconds(static_cast<std::int64_t>(*number));
+      continue;
+    }
+    const auto named = std::ranges::find(kQuotaMembers, each.key, &QuotaMember::name);
+    terms.*(named->member) = number;
+  }
+  return terms;
+}
+
+std::string quota_json(const QuotaTerms& terms) {
+  std::string json;
+  JsonWriter out(json);
+  out.begin_object();
+  for (const QuotaMember& each : kQuotaMembers) {
+    if (terms.*each.member) out.key(each.name).unsigned_integer(*(terms.*each.member));
+  }
+  out.key("interval").integer(terms.interval.count()).end_object();
+  return json;
+}
+
 /// `?principal=NAME[&version=NUMBER]`.
 struct GrantName {
   PrincipalId principal;
@@ -173,8 +219,32 @@ HttpResponse ApiHandler::remove_principal(Exchange& exchange) {
   const Status removed =
       parts_.principals.remove(*exchange.caller, PrincipalId{exchange.route.name});
   if (!removed.ok()) return ErrorResponse::of(removed.error());
-  exchange.concerned.emplace().principal = PrincipalId{exchange.route.name};
+  const PrincipalId gone{exchange.route.name};
+  exchange.concerned.emplace().principal = gone;
+  for (const Status& each : {parts_.quotas.set(gone, {}), parts_.certificates.forget(gone)}) {
+    if (!each.ok()) return ErrorResponse::of(each.error());
+  }
   return json_response(200, "{}");
+}
+
+HttpResponse ApiHandler::quota(Exchange& exchange) {
+  const PrincipalId principal{exchange.route.name};
+  const bool created = parts_.principals.created(*exchange.caller, principal);
+  const bool sets = exchange.route.kind == RouteKind::set_quota;
+  const bool himself = principal == exchange.caller->id();
+  if (!created && !himself) return ErrorResponse::of(no_principal());
+  if (sets && !created) {
+    return ErrorResponse::plain(403, name_of(Code::denied),
+                                "a quota is set by who created the principal");
+  }
+  if (sets) {
+    const auto terms = read_quota(exchange.body.bytes());
+    if (!terms.ok()) return ErrorResponse::of(terms.error());
+    exchange.concerned.emplace().principal = principal;
+    const Status set = parts_.quotas.set(principal, terms.value());
+    if (!set.ok()) return ErrorResponse::of(set.error());
+  }
+  return json_response(200, quota_json(parts_.quotas.of(principal)));
 }
 
 /// The model whose grants the caller may see and change: his own, and there.

@@ -59,6 +59,13 @@ RequestKind kind_of(RouteKind route) {
     case RouteKind::list_principals:
     case RouteKind::create_principal:
     case RouteKind::remove_principal:
+    case RouteKind::quota:
+    case RouteKind::set_quota:
+    case RouteKind::set_certificate:
+    case RouteKind::drop_certificate:
+    case RouteKind::list_authorities:
+    case RouteKind::add_authority:
+    case RouteKind::drop_authority:
     case RouteKind::list_grants:
     case RouteKind::give_grant:
     case RouteKind::take_back_grant:
@@ -117,10 +124,21 @@ Result<Caller> ApiHandler::authenticate(const HttpRequestHead& head) const {
     if (!given->starts_with(kBearer)) return Error{Code::unauthenticated, "api.authorization"};
     return parts_.principals.authenticate(given->substr(kBearer.size()));
   }
-  if (head.connection.client_spki_sha256) {
-    return parts_.principals.authenticate_key(*head.connection.client_spki_sha256);
+  if (!head.connection.client_spki_sha256) {
+    return Error{Code::unauthenticated, "api.authorization"};
   }
-  return Error{Code::unauthenticated, "api.authorization"};
+  const auto first = parts_.principals.authenticate_key(*head.connection.client_spki_sha256);
+  return first.ok() ? first : authenticate_certificate(head);
+}
+
+Result<Caller> ApiHandler::authenticate_certificate(const HttpRequestHead& head) const {
+  auto holders = parts_.certificates.holders(*head.connection.client_chain);
+  // One key or name may prove principals of several owners; then the client says whom he means.
+  if (const auto meant = head.header("cloister-principal")) {
+    std::erase_if(holders, [&](const PrincipalId& each) { return each.value != *meant; });
+  }
+  if (holders.size() != 1) return Error{Code::unauthenticated, "api.certificate"};
+  return parts_.principals.proven(holders.front());
 }
 
 Result<BodyPlan> ApiHandler::plan_body(const HttpRequestHead& head, const Route& route,
@@ -134,6 +152,9 @@ Result<BodyPlan> ApiHandler::plan_body(const HttpRequestHead& head, const Route&
     case RouteKind::index:
     case RouteKind::unload:
     case RouteKind::create_principal:
+    case RouteKind::set_quota:
+    case RouteKind::set_certificate:
+    case RouteKind::add_authority:
     case RouteKind::give_grant:
     case RouteKind::mint_token: plan.bytes_max = kSmallBodyMax; return plan;
     default: return plan;
@@ -269,6 +290,17 @@ void ApiHandler::answer_own(const ExchangePtr& exchange) {
     case RouteKind::remove_principal:
       enqueue(queues.control, exchange, &ApiHandler::remove_principal);
       return;
+    case RouteKind::quota:
+    case RouteKind::set_quota: enqueue(queues.control, exchange, &ApiHandler::quota); return;
+    case RouteKind::set_certificate:
+    case RouteKind::drop_certificate:
+      enqueue(queues.control, exchange, &ApiHandler::certificate);
+      return;
+    case RouteKind::list_authorities:
+    case RouteKind::add_authority:
+    case RouteKind::drop_authority:
+      enqueue(queues.control, exchange, &ApiHandler::authorities);
+      return;
     case RouteKind::list_grants:
       enqueue(queues.control, exchange, &ApiHandler::list_grants);
       return;
@@ -315,6 +347,8 @@ void ApiHandler::enqueue(JobQueue& queue, const ExchangePtr& exchange,
 
 void ApiHandler::answer(Exchange& exchange, HttpResponse response) const {
   exchange.lease.reset();
+  if (exchange.run) exchange.run->took(exchange.compute);
+  exchange.run.reset();
   if (exchange.record && response.status >= 400) {
     parts_.statistics.failed(exchange.record->ref, parts_.clock.steady() - exchange.since);
   }

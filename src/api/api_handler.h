@@ -6,8 +6,10 @@
 #include <optional>
 
 #include "access/audit_trail.h"
+#include "access/certificates.h"
 #include "access/grants.h"
 #include "access/principals.h"
+#include "access/quotas.h"
 #include "access/usage_ledger.h"
 #include "api/body_limits.h"
 #include "api/rate_budget.h"
@@ -56,6 +58,8 @@ class ApiHandler final : public RequestHandler {
     Models& models;
     Principals& principals;
     Grants& grants;
+    Quotas& quotas;
+    Certificates& certificates;
     UsageLedger& usage;
     AuditTrail& audit;
     const Receipts& receipts;
@@ -83,6 +87,7 @@ class ApiHandler final : public RequestHandler {
 
   HeadDecision plan_or_refuse(const HttpRequestHead& head);
   Result<Caller> authenticate(const HttpRequestHead& head) const;
+  Result<Caller> authenticate_certificate(const HttpRequestHead& head) const;
   Result<BodyPlan> plan_body(const HttpRequestHead& head, const Route& route, const Caller& caller);
   Result<BodyPlan> plan_upload(const HttpRequestHead& head, const Route& route,
                                const Caller& caller);
@@ -125,6 +130,10 @@ class ApiHandler final : public RequestHandler {
   HttpResponse list_grants(Exchange& exchange);
   HttpResponse give_grant(Exchange& exchange);
   HttpResponse take_back_grant(Exchange& exchange);
+  HttpResponse quota(Exchange& exchange);
+  HttpResponse authorities(Exchange& exchange);
+  HttpResponse list_authorities(const Exchange& exchange) const;
+  HttpResponse certificate(Exchange& exchange);
   HttpResponse usage(Exchange& exchange);
   HttpResponse audit(Exchange& exchange);
   /// `members`: of the export's JSON object, beside what every export says of itself.

@@ -46,6 +46,7 @@ struct ApiHandler::Exchange {
   std::uint64_t bytes_in = 0;  ///< of the body as received
   std::optional<ReceiptWish> receipt;   ///< infer: where one is wanted
   SteadyTime::duration compute{};       ///< infer: what the run took
+  std::unique_ptr<Quotas::Run> run;     ///< infer: counts against a quota; null without one
   SteadyTime since{};          ///< when the body was complete
   std::optional<Concerned> concerned;
 };

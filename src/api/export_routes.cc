@@ -70,6 +70,11 @@ std::optional<AuditAction> action_of(RouteKind route) {
     case RouteKind::revoke_tokens: return AuditAction::tokens_revoked;
     case RouteKind::create_principal: return AuditAction::principal_created;
     case RouteKind::remove_principal: return AuditAction::principal_removed;
+    case RouteKind::set_certificate:
+    case RouteKind::drop_certificate: return AuditAction::certificate_bound;
+    case RouteKind::add_authority: return AuditAction::authority_added;
+    case RouteKind::drop_authority: return AuditAction::authority_removed;
+    case RouteKind::set_quota: return AuditAction::quota_set;
     case RouteKind::give_grant: return AuditAction::grant_given;
     case RouteKind::take_back_grant: return AuditAction::grant_taken_back;
     default: return {};

@@ -94,6 +94,12 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
     answer(*exchange, ErrorResponse::of(record.error()));
     return;
   }
+  auto begun = parts_.quotas.begin(exchange->caller->id());
+  if (const auto* refusal = std::get_if<QuotaRefusal>(&begun)) {
+    answer(*exchange, ErrorResponse::of_quota(*refusal));
+    return;
+  }
+  exchange->run = std::move(std::get<std::unique_ptr<Quotas::Run>>(begun));
   exchange->record = std::make_shared<const VersionRecord>(std::move(record).value());
   exchange->deadline = exchange->since + settings_.request_time_max;
   exchange->peer_gone = std::make_shared<std::atomic<std::uint32_t>>(0);

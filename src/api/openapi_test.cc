@@ -60,7 +60,7 @@ TEST(OpenApi, SaysWhichRoutesArePublicAndWhatEveryAnswerMayBe) {
       if (!method) continue;
       std::string concrete = path.key;
       for (const auto& [mark, value] : std::map<std::string, std::string>{
-               {"{m}", "example"}, {"{v}", "1"}, {"{p}", "owner"}}) {
+               {"{m}", "example"}, {"{v}", "1"}, {"{p}", "owner"}, {"{a}", "ours"}}) {
         const std::size_t at = concrete.find(mark);
         if (at != concrete.npos) concrete.replace(at, mark.size(), value);
       }

@@ -122,6 +122,13 @@ HttpResponse ErrorResponse::of(const Error& error) {
   return response;
 }
 
+HttpResponse ErrorResponse::of_quota(const QuotaRefusal& refusal) {
+  HttpResponse response =
+      plain(429, "quota", std::string("your quota of ") + refusal.what + " is used up");
+  response.headers.push_back({"retry-after", std::to_string(refusal.retry_after.count())});
+  return response;
+}
+
 HttpResponse ErrorResponse::of_findings(const std::vector<Finding>& findings) {
   std::string json;
   JsonWriter out(json);

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/quotas.h"
 #include "base/result.h"
 #include "http/message.h"
 #include "model/validated_model.h"
@@ -29,6 +30,8 @@ class ErrorResponse {
   static HttpResponse of(const Error& error);
   /// The same for answers that no Error stands behind.
   static HttpResponse plain(int status, std::string_view code, std::string_view text);
+  /// 429 for a quota that is used up, with when to retry.
+  static HttpResponse of_quota(const QuotaRefusal& refusal);
   /// 422 with every finding: `{"error", "code": "refused", "findings": [{rule, where, remedy}]}`.
   static HttpResponse of_findings(const std::vector<Finding>& findings);
 };

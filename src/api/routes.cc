@@ -9,7 +9,8 @@ namespace {
 constexpr std::size_t kSegmentsMax = 8;
 constexpr std::size_t kQueryParametersMax = 64;
 
-/// One route: segments after `/v2`, where `{m}`, `{v}` and `{p}` stand for a name or a number.
+/// One route: segments after `/v2`, where `{m}`, `{v}`, `{p}` and `{a}` stand for a name or a
+/// number.
 struct Pattern {
   HttpMethod method;
   std::string_view path;
@@ -44,6 +45,13 @@ constexpr std::array kPatterns{
     Pattern{HttpMethod::get, "/principals", RouteKind::list_principals},
     Pattern{HttpMethod::post, "/principals", RouteKind::create_principal},
     Pattern{HttpMethod::delete_, "/principals/{p}", RouteKind::remove_principal},
+    Pattern{HttpMethod::get, "/principals/{p}/quota", RouteKind::quota},
+    Pattern{HttpMethod::put, "/principals/{p}/quota", RouteKind::set_quota},
+    Pattern{HttpMethod::put, "/principals/{p}/certificate", RouteKind::set_certificate},
+    Pattern{HttpMethod::delete_, "/principals/{p}/certificate", RouteKind::drop_certificate},
+    Pattern{HttpMethod::get, "/authorities", RouteKind::list_authorities},
+    Pattern{HttpMethod::put, "/authorities/{a}", RouteKind::add_authority},
+    Pattern{HttpMethod::delete_, "/authorities/{a}", RouteKind::drop_authority},
     Pattern{HttpMethod::get, "/models/{m}/grants", RouteKind::list_grants},
     Pattern{HttpMethod::put, "/models/{m}/grants", RouteKind::give_grant},
     Pattern{HttpMethod::delete_, "/models/{m}/grants", RouteKind::take_back_grant},
@@ -80,7 +88,7 @@ std::optional<Route> match_pattern(const Pattern& pattern, std::string_view path
     const auto expected = next_segment(wanted);
     const auto got = next_segment(path);
     if (!expected || !got) return std::nullopt;
-    if (*expected == "{m}" || *expected == "{p}") {
+    if (*expected == "{m}" || *expected == "{p}" || *expected == "{a}") {
       if (got->empty()) return std::nullopt;
       route.name = *got;
     } else if (*expected == "{v}") {

@@ -34,6 +34,13 @@ enum class RouteKind {
   list_principals,   ///< GET /v2/principals
   create_principal,  ///< POST /v2/principals
   remove_principal,  ///< DELETE /v2/principals/{p}
+  quota,             ///< GET /v2/principals/{p}/quota
+  set_quota,         ///< PUT /v2/principals/{p}/quota
+  set_certificate,   ///< PUT /v2/principals/{p}/certificate
+  drop_certificate,  ///< DELETE /v2/principals/{p}/certificate
+  list_authorities,  ///< GET /v2/authorities
+  add_authority,     ///< PUT /v2/authorities/{a}
+  drop_authority,    ///< DELETE /v2/authorities/{a}
   list_grants,       ///< GET /v2/models/{m}/grants
   give_grant,        ///< PUT /v2/models/{m}/grants
   take_back_grant,   ///< DELETE /v2/models/{m}/grants?principal=
@@ -44,7 +51,7 @@ enum class RouteKind {
 
 struct Route {
   RouteKind kind = RouteKind::server;
-  std::string name;  ///< the model's or principal's name as it stands in the path; unchecked
+  std::string name;  ///< the model's, principal's or authority's name in the path; unchecked
   std::optional<VersionNumber> version;
 };
 
@@ -55,8 +62,8 @@ struct WrongMethod {
 struct NoRoute {};
 using RouteMatch = std::variant<Route, WrongMethod, NoRoute>;
 
-/// One line of the table of routes: `path` is what follows `/v2`, with `{m}`, `{v}` and `{p}` for a
-/// model, a version and a principal.
+/// One line of the table of routes: `path` is what follows `/v2`, with `{m}`, `{v}`, `{p}` and
+/// `{a}` for a model, a version, a principal and an authority.
 struct ServedRoute {
   std::string_view method;
   std::string_view path;

@@ -31,6 +31,8 @@ struct ConnectionFacts {
   std::array<std::byte, 32> tls_exporter{};   ///< RFC 9266 channel binding
   std::optional<std::array<std::byte, 32>> client_spki_sha256;  ///< of a client certificate, whose
                                                                 ///< key the handshake has proven
+  /// What the client sent, DER each, its own first, at most 32 KiB; null without a certificate.
+  std::shared_ptr<const std::vector<ByteVector>> client_chain;
 };
 
 /// A request without its body. Everything is bounded by the transport (docs/wire-api.md, Limits).

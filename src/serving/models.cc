@@ -174,12 +174,16 @@ Status Models::may_upload(const Caller& caller, const VersionRef& ref, std::uint
   const StoredIndex::Usage usage = stored_.usage_of(caller.id());
   const std::uint64_t stored = usage.stored_bytes;
   const std::size_t versions = usage.versions - (stored_.contains(ref) ? 1U : 0U);
-  if (versions >= settings_.versions_per_owner_max) {
+  const QuotaTerms terms = parts_.quotas.of(caller.id());
+  const std::uint64_t versions_max =
+      std::min<std::uint64_t>(settings_.versions_per_owner_max, terms.versions.value_or(kQuotaMax));
+  if (versions >= versions_max) {
     return Error{Code::too_large, "models.versions_quota",
-                 Detail("the quota of " + std::to_string(settings_.versions_per_owner_max) +
+                 Detail("the quota of " + std::to_string(versions_max) +
                         " versions is used up; delete some first")};
   }
-  const std::uint64_t quota = settings_.stored_bytes_per_owner_max;
+  const std::uint64_t quota =
+      std::min(settings_.stored_bytes_per_owner_max, terms.stored_bytes.value_or(kQuotaMax));
   if (stored > quota || size > quota - stored) {
     return Error{Code::too_large, "models.bytes_quota",
                  Detail("the quota of " + std::to_string(quota) + " stored bytes has " +

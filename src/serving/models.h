@@ -10,6 +10,7 @@
 
 #include "access/grants.h"
 #include "access/principals.h"
+#include "access/quotas.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/result.h"
@@ -71,6 +72,7 @@ class Models {
     OptionsBook& options;
     Statistics& statistics;
     Grants& grants;
+    const Quotas& quotas;
   };
   Models(Parts parts, ModelsSettings settings);
 

@@ -11,9 +11,9 @@ from e2e.case import ROOT, ServerCase, identity_model, npy
 ALL_RIGHTS = ["infer", "metadata", "manage"]
 
 
-def documented_table():
-    """The rows of docs/access.md, "The table": route, then the status for each column by name."""
-    text = (ROOT / "docs" / "access.md").read_text().split("## The table")[1].split("\n## ")[0]
+def documented_table(part="## The table"):
+    """The rows of a part of docs/access.md: route, then the status for each column by name."""
+    text = (ROOT / "docs" / "access.md").read_text().split(f"\n{part}\n")[1].split("\n##")[0]
     lines = [line for line in text.splitlines() if line.startswith("|")]
     columns = [cell.strip() for cell in lines[0].strip("|").split("|")][1:]
     rows = []
@@ -28,6 +28,9 @@ class Grants(ServerCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.model = identity_model()
+        openapi = cls.http.get(cls.server.url + "/v2/openapi.json").json()
+        example = openapi["paths"]["/v2/authorities/{a}"]["put"]["requestBody"]["content"]
+        cls.authority = example["application/json"]["example"]["certificate"]
         for name in ("shared", "secret", "doomed"):
             response = cls.http.put(cls.server.url + f"/v2/models/{name}/versions/1",
                                     data=cls.model)
@@ -75,6 +78,12 @@ class Grants(ServerCase):
             arguments = {"json": {"principal": "somebody", "rights": ["infer"]}}
         elif method == "DELETE" and path.endswith("/grants"):
             arguments = {"params": {"principal": "somebody"}}
+        elif path.startswith("/v2/authorities/"):
+            url = url.replace("{a}", "table")
+            arguments = {"json": {"certificate": self.authority}}
+            if method == "DELETE":
+                session.put(url, **arguments)
+                arguments = {}
         elif method == "PUT":
             arguments = {"data": self.model}
         elif path == "/v2/principals" and method == "POST":
@@ -115,11 +124,50 @@ class Grants(ServerCase):
                   for path, item in described.items() for method, operation in item.items()
                   if method != "parameters" and operation.get("security") != []}
         documented = {tuple(re.findall(r"`(\S+) (\S+)`", route)[0])
-                      for route, _ in documented_table()[1]}
+                      for part in ("## The table", "### Principals")
+                      for route, _ in documented_table(part)[1]}
         for method, path in sorted(served):
             plain = path.replace("/versions/1", "") if method in ("GET", "POST") else path
             with self.subTest(f"{method} {path}"):
-                self.assertTrue((method, plain) in documented or "{p}" in path)
+                self.assertIn((method, plain), documented)
+
+    def about_principal(self, session, route, principal):
+        """One request of the table of principals, in the form that would succeed."""
+        method, path = re.findall(r"`(\S+) (\S+)`", route)[0]
+        bodies = {"quota": {"runs": 8}, "certificate": {"key": "0" * 64}}
+        arguments = {"json": bodies[path.rsplit("/", 1)[1]]} if method == "PUT" else {}
+        return session.request(method, self.url(path.replace("{p}", principal)), **arguments)
+
+    def test_gives_every_role_what_the_table_of_principals_says(self):
+        columns, rows = documented_table("### Principals")
+        self.assertEqual(len(columns), 11)
+        nobody = self.server.session(token="")
+        self.addCleanup(nobody.close)
+        foreign = self.new_principal(self.people["owner"][1], "theirs", "caller")[0]
+        for route, expected in rows:
+            for column in columns:
+                role, _, whose = column.partition(", ")
+                # Created anew each time: some rows end a principal or the tokens he came with.
+                created, session = self.new_principal(self.http, "asked", role if whose else
+                                                      "caller")
+                if whose == "created":
+                    session = self.http
+                target = {"created": created, "himself": created, "foreign": foreign,
+                          "absent": "nobody-aaaaaaaa"}.get(whose, created)
+                with self.subTest(f"{route} as {column}"):
+                    answer = self.about_principal(session if whose else nobody, route, target)
+                    self.assertEqual(answer.status_code, expected[column], answer.text)
+
+    def test_answers_for_a_foreign_principal_word_for_word_as_for_an_absent_one(self):
+        foreign = self.new_principal(self.people["owner"][1], "theirs", "caller")[0]
+        for route, _ in documented_table("### Principals")[1]:
+            for role in ("owner", "caller", "operator"):
+                with self.subTest(f"{route} as {role}"):
+                    session = self.new_principal(self.http, "asker", role)[1]
+                    answers = [self.about_principal(session, route, principal)
+                               for principal in (foreign, "nobody-aaaaaaaa")]
+                    self.assertEqual(answers[0].status_code, answers[1].status_code)
+                    self.assertEqual(answers[0].content, answers[1].content)
 
     def test_answers_for_a_foreign_model_word_for_word_as_for_an_absent_one(self):
         _, rows = documented_table()
@@ -206,6 +254,46 @@ class Grants(ServerCase):
         self.assert_error(lab_session.post(self.url("/v2/principals"),
                                            json={"name": "x", "role": "owner"}), 403, "denied")
         self.assertNotEqual(self.new_principal(self.http, "lab", "owner")[0], lab)
+
+    def set_quota(self, principal, **terms):
+        answer = self.http.put(self.url(f"/v2/principals/{principal}/quota"), json=terms)
+        self.assertEqual(answer.status_code, 200, answer.text)
+        return answer.json()
+
+    def test_refuses_past_a_quota_and_says_when_to_come_again(self):
+        for body in ([], {"requests": -1}, {"requests": "1"}, {"interval": 0}, {"more": 1},
+                     {"requests": 2**60}, {"interval": 10**9, "runs": 1}):
+            with self.subTest(str(body)):
+                principal = self.people["caller"][0]
+                answer = self.http.put(self.url(f"/v2/principals/{principal}/quota"), json=body)
+                self.assert_error(answer, 400, "invalid")
+        principal, session = self.new_principal(self.http, "bounded", "caller")
+        self.grant("shared", principal, ["infer"])
+        said = self.set_quota(principal, requests=2, interval=3600)
+        self.assertEqual(said, {"requests": 2, "interval": 3600})
+        self.assertEqual(session.get(self.url(f"/v2/principals/{principal}/quota")).json(), said)
+        for _ in range(2):
+            self.assertEqual(self.infer(session, "owner.shared").status_code, 200)
+        refused = self.infer(session, "owner.shared")
+        self.assert_error(refused, 429, "quota", "requests")
+        self.assertGreater(int(refused.headers["Retry-After"]), 3000)
+        self.assertEqual(self.infer(session, "owner.secret").status_code, 404)
+        self.set_quota(principal, runs=0)
+        self.assert_error(self.infer(session, "owner.shared"), 429, "quota", "runs")
+        self.set_quota(principal)
+        self.assertEqual(self.infer(session, "owner.shared").status_code, 200)
+
+    def test_bounds_what_an_owner_stores(self):
+        lab, session = self.new_principal(self.http, "lab", "owner")
+        self.set_quota(lab, versions=1)
+        put = lambda number: session.put(self.url(f"/v2/models/m/versions/{number}"),
+                                         data=self.model)
+        self.assertEqual(put(1).status_code, 201)
+        self.assert_error(put(2), 413, "too_large", "1 versions")
+        self.set_quota(lab, stored_bytes=10)
+        self.assert_error(put(2), 413, "too_large", "10 stored bytes")
+        self.set_quota(lab)
+        self.assertEqual(put(2).status_code, 201)
 
     def test_counts_what_was_answered_for_its_owner_and_its_caller_alone(self):
         principal, session = self.new_principal(self.http, "counted", "caller")

@@ -146,10 +146,27 @@ class OpenSslSession final : public TlsSession {
                                   EVP_sha256(), nullptr);
     OPENSSL_free(encoded);
     if (hashed != 1) return Error{Code::internal, "net.tls.client_key"};
-    return Done{};
+    return take_chain(certificate.get(), facts);
   }
 
  private:
+  Status take_chain(X509* own, ConnectionFacts& facts) const {
+    std::vector<ByteVector> chain;
+    const STACK_OF(X509)* sent = SSL_get_peer_cert_chain(session_.get());
+    // On a server the list is without the client's own certificate.
+    const int above = sent == nullptr ? 0 : sk_X509_num(sent);
+    for (int i = -1; i < above; ++i) {
+      unsigned char* encoded = nullptr;
+      const int size = i2d_X509(i < 0 ? own : sk_X509_value(sent, i), &encoded);
+      if (size <= 0) return Error{Code::internal, "net.tls.client_chain"};
+      const Bytes der = std::as_bytes(std::span(encoded, static_cast<std::size_t>(size)));
+      chain.push_back(copy_of(der));
+      OPENSSL_free(encoded);
+    }
+    facts.client_chain = std::make_shared<const std::vector<ByteVector>>(std::move(chain));
+    return Done{};
+  }
+
   TlsState failed(int result) noexcept {
     switch (SSL_get_error(session_.get(), result)) {
       case SSL_ERROR_WANT_READ: return TlsState::want_read;
