@@ -24,7 +24,8 @@ from onnx import TensorProto, helper
 from e2e.case import PROGRAMS, npy, npz, small_model
 from e2e.identity import client_identity
 from e2e.sealed_test import sealed_for
-from support.canaries import Search, family_of, files_below, forms, of_process
+from support.canaries import Search, files_below, forms, of_process
+from support.processes import family_of
 from support.server import Server
 
 WIDTH = 16

@@ -21,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from e2e.case import PROGRAMS, npy
 from e2e.start_test import client_identity
+from support.processes import family_of
 from support.server import Server
 
 WIDTH = 5120  # a square matrix of that many floats is 100 MiB
@@ -36,18 +37,6 @@ def model_of(matrix):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
     return model.SerializeToString()
-
-
-def family_of(pid):
-    """The process and all that descend from it."""
-    found = [pid]
-    for each in found:
-        for children in pathlib.Path(f"/proc/{each}/task").glob("*/children"):
-            try:
-                found += [int(child) for child in children.read_text().split()]
-            except OSError:
-                pass
-    return found
 
 
 def pss_of(pid):

@@ -79,18 +79,6 @@ def files_below(folder):
             yield str(path.relative_to(folder)), path.read_bytes()
 
 
-def family_of(pid):
-    """The process and all that descend from it."""
-    found = [pid]
-    for each in found:
-        for children in pathlib.Path(f"/proc/{each}/task").glob("*/children"):
-            try:
-                found += [int(child) for child in children.read_text().split()]
-            except OSError:
-                pass
-    return found
-
-
 def open_files(pid):
     """What a process holds open that is no memory of its own: deleted and unnamed files too."""
     for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
