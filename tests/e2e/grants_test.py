@@ -233,11 +233,20 @@ class Grants(ServerCase):
                                  params={"principal": principal})
         self.assertNotIn(principal, taken.text)
         self.assertEqual(self.infer(session, "owner.shared").status_code, 404)
-        self.grant("shared", principal, ["infer"], expires_in=1)
-        self.assertEqual(self.infer(session, "owner.shared").status_code, 200)
-        deadline = time.monotonic() + 10
+        # Whole seconds: a life of N may end after a little more than N - 1.
+        for life in (2, 8, 32):
+            given = time.monotonic()
+            self.grant("shared", principal, ["infer"], expires_in=life)
+            status = self.infer(session, "owner.shared").status_code
+            if time.monotonic() - given < life - 1:
+                self.assertEqual(status, 200)
+                break
+        else:
+            self.fail("no answer within the life of a grant")
+        deadline = given + life + 30
         while self.infer(session, "owner.shared").status_code == 200:
             self.assertLess(time.monotonic(), deadline)
+        self.assertGreater(time.monotonic() - given, life - 1)
         self.assertEqual(self.infer(session, "owner.shared").status_code, 404)
 
     def test_forgets_a_removed_principal_and_keeps_owners_from_each_others(self):

@@ -10,7 +10,7 @@ from e2e.case import PROGRAMS
 from e2e.identity import client_identity
 from support.server import Server
 
-RATE = 10
+RATE = 3
 
 
 class Rate(unittest.TestCase):
