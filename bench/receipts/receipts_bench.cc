@@ -57,12 +57,12 @@ struct Cost {
   nanoseconds cpu{};
 };
 
-Cost cost_of(KeepAlive& connection, const std::string& request,
-             const std::vector<pid_t>& processes) {
-  const nanoseconds before = cpu_time(processes);
+Cost cost_of(KeepAlive& connection, const std::string& request, CpuMeter& server) {
+  const nanoseconds before = server.read();
   const auto began = steady_clock::now();
   connection.ask(bytes_of(request));
-  return {steady_clock::now() - began, cpu_time(processes) - before};
+  const nanoseconds wall = steady_clock::now() - began;
+  return {wall, server.read() - before};
 }
 
 int compare(const Arguments& arguments) {
@@ -72,20 +72,21 @@ int compare(const Arguments& arguments) {
   const int rounds = std::stoi(arguments[3]);
   std::vector<pid_t> processes;
   for (std::size_t i = 4; i < arguments.size(); ++i) processes.push_back(std::stoi(arguments[i]));
-  const std::vector<pid_t> self{getpid()};
+  CpuMeter server(processes);
+  CpuMeter self({getpid()});
   constexpr int kWarming = 50;
   for (int round = -kWarming; round < rounds; ++round) {
     // Each follows itself and the other equally often: what one leaves behind burdens both.
     const bool plain_first = round % 2 == 0;
     Cost without;
-    if (plain_first) without = cost_of(connection, plain, processes);
-    const Cost with = cost_of(connection, wanted, processes);
+    if (plain_first) without = cost_of(connection, plain, server);
+    const Cost with = cost_of(connection, wanted, server);
     CLOISTER_CHECK(!connection.header("cloister-receipt").empty());
-    const nanoseconds before = cpu_time(self);
+    const nanoseconds before = self.read();
     sha256(body_of(wanted));
     sha256(connection.body());
-    const nanoseconds hashing = cpu_time(self) - before;
-    if (!plain_first) without = cost_of(connection, plain, processes);
+    const nanoseconds hashing = self.read() - before;
+    if (!plain_first) without = cost_of(connection, plain, server);
     if (round < 0) continue;
     for (const nanoseconds each : {without.wall, with.wall, without.cpu, with.cpu, hashing}) {
       std::printf("%lld ", static_cast<long long>(each.count()));

@@ -2,17 +2,21 @@
 
 #include <time.h>
 
-#include "base/check.h"
-
 namespace cloister {
 
-std::chrono::nanoseconds cpu_time(const std::vector<pid_t>& processes) {
+CpuMeter::CpuMeter(const std::vector<pid_t>& processes) {
+  for (const pid_t each : processes) seen_[each] = {};
+}
+
+std::chrono::nanoseconds CpuMeter::read() {
   std::chrono::nanoseconds sum{};
-  for (const pid_t each : processes) {
+  for (auto& [process, had] : seen_) {
     clockid_t clock = 0;
     timespec time{};
-    CLOISTER_CHECK(clock_getcpuclockid(each, &clock) == 0 && clock_gettime(clock, &time) == 0);
-    sum += std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+    if (clock_getcpuclockid(process, &clock) == 0 && clock_gettime(clock, &time) == 0) {
+      had = std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+    }
+    sum += had;
   }
   return sum;
 }

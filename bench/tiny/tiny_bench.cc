@@ -87,13 +87,14 @@ int load(const std::vector<std::string>& arguments) {
     });
   }
   while (ready.load() < connections) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  const nanoseconds cpu_before = cpu_time(processes);
+  CpuMeter meter(processes);
+  const nanoseconds cpu_before = meter.read();
   const auto began = steady_clock::now();
   go.store(true);
   go.notify_all();
   threads.clear();
   const nanoseconds took = steady_clock::now() - began;
-  const nanoseconds cpu = cpu_time(processes) - cpu_before;
+  const nanoseconds cpu = meter.read() - cpu_before;
   std::sort(times.begin(), times.end());
   const auto count = static_cast<double>(times.size());
   std::printf("%.0f %.0f %lld %lld\n", static_cast<double>(cpu.count()) / count,
