@@ -14,14 +14,14 @@ namespace cloister {
 class BlockHasher {
  public:
   virtual ~BlockHasher() = default;
-  /// The digests of `input`'s blocks of `block` bytes (1 to 32768) in turn; the last block may be
+  /// The digests of `input`'s blocks of `block` bytes, at least 1, in turn; the last block may be
   /// shorter. Nothing of the input stays behind.
   virtual std::vector<Sha256Digest> hash(Bytes input, std::size_t block) = 0;
 };
 
 /// One block after the other.
 std::unique_ptr<BlockHasher> make_block_hasher_openssl();
-/// Sixteen blocks side by side; null on a CPU without AVX-512. Takes 0.2 MB while it hashes.
+/// Sixteen blocks side by side; null on a CPU without AVX-512 and VAES.
 std::unique_ptr<BlockHasher> make_block_hasher_ipsec();
 /// The library that `choice` names, OpenSSL where the CPU lacks what the other needs.
 std::unique_ptr<BlockHasher> make_block_hasher(AeadChoice choice);

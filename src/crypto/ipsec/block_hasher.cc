@@ -1,77 +1,88 @@
 #include "crypto/block_hasher.h"
 
-#include <intel-ipsec-mb.h>
-
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <span>
-#include <utility>
 
 #include "base/check.h"
-#include "crypto/ipsec/library.h"
+#include "crypto/ipsec/processor.h"
+
+// What the library's jobs of SHA-256 end in, declared here as in crypto/ipsec/aead.cc.
+extern "C" void call_sha256_x16_avx512_from_c(void* lanes, std::uint32_t steps);
 
 namespace cloister {
 namespace {
 
-constexpr std::size_t kBlockMax = 32768;  // the library counts a job's bytes in 16 bits
-constexpr std::size_t kLaneBytes = 64;    // what SHA-256 takes at once
-constexpr std::size_t kJobsMin = 8;       // fewer keep too few lanes busy to be worth it
-constexpr std::size_t kJobsMax = 128;     // half of what the library's queue holds
+constexpr std::size_t kLanes = 16;
+constexpr std::size_t kStep = 64;      // bytes that SHA-256 takes at once
+constexpr std::size_t kBlocksMin = 8;  // fewer keep too few lanes busy to be worth it
+constexpr std::array<std::uint32_t, 8> kStart{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                              0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+
+/// What sixteen hashes stand at, word by word with the lanes side by side, and where each lane goes
+/// on reading, as the library lays it out.
+struct alignas(64) Lanes {
+  std::array<std::array<std::uint32_t, kLanes>, kStart.size()> words;
+  std::array<const std::byte*, kLanes> data;
+};
+static_assert(sizeof(Lanes) == 640);
+
+void put_big_endian(std::span<std::byte> place, std::uint64_t number) {
+  for (std::size_t i = place.size(); i > 0; number >>= 8) {
+    place[--i] = static_cast<std::byte>(number);
+  }
+}
+
+/// The last bytes of a message of `count` bytes, a multiple of 64 (FIPS 180-4, 5.1.1).
+std::array<std::byte, kStep> padding_of(std::size_t count) {
+  std::array<std::byte, kStep> padding{std::byte{0x80}};
+  put_big_endian(std::span(padding).last(8), count * 8);
+  return padding;
+}
+
+/// Digests of up to sixteen blocks, all at once. Lanes to spare do the first block again.
+void hash_in_lanes(Bytes input, std::size_t block, std::span<Sha256Digest> digests) {
+  Lanes lanes;
+  for (std::size_t i = 0; i < kStart.size(); ++i) lanes.words[i].fill(kStart[i]);
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    lanes.data[i] = input.subspan(i < digests.size() ? i * block : 0).data();
+  }
+  call_sha256_x16_avx512_from_c(&lanes, static_cast<std::uint32_t>(block / kStep));
+  const auto padding = padding_of(block);
+  lanes.data.fill(padding.data());
+  call_sha256_x16_avx512_from_c(&lanes, 1);
+  for (std::size_t lane = 0; lane < digests.size(); ++lane) {
+    for (std::size_t i = 0; i < kStart.size(); ++i) {
+      put_big_endian(std::span(digests[lane]).subspan(4 * i, 4), lanes.words[i][lane]);
+    }
+  }
+}
 
 class IpsecBlockHasher final : public BlockHasher {
  public:
-  explicit IpsecBlockHasher(IpsecLibrary library) noexcept : library_(std::move(library)) {}
-
   std::vector<Sha256Digest> hash(Bytes input, std::size_t block) override {
-    CLOISTER_CHECK(block > 0 && block <= kBlockMax);
+    CLOISTER_CHECK(block > 0);
     const std::size_t whole = input.size() / block;
     std::vector<Sha256Digest> digests(whole + (input.size() % block == 0 ? 0 : 1));
-    // The library keeps copies of what is left over past the last whole 64 bytes of a block.
-    const bool in_lanes = whole >= kJobsMin && block % kLaneBytes == 0;
-    for (std::size_t i = 0; in_lanes && i < whole; i += kJobsMax) {
-      hash_in_lanes(input.subspan(i * block), block,
-                    std::span(digests).subspan(i, std::min(kJobsMax, whole - i)));
+    std::size_t done = 0;
+    while (block % kStep == 0 && whole - done >= kBlocksMin) {
+      const std::size_t count = std::min(kLanes, whole - done);
+      hash_in_lanes(input.subspan(done * block), block, std::span(digests).subspan(done, count));
+      done += count;
     }
-    for (std::size_t i = in_lanes ? whole : 0; i < digests.size(); ++i) {
-      digests[i] = sha256(input.subspan(i * block, std::min(block, input.size() - i * block)));
+    for (; done < digests.size(); ++done) {
+      const Bytes rest = input.subspan(done * block);
+      digests[done] = sha256(rest.first(std::min(block, rest.size())));
     }
     return digests;
   }
-
- private:
-  void hash_in_lanes(Bytes input, std::size_t block, std::span<Sha256Digest> digests) {
-    std::size_t done = 0;
-    const auto count = [&done](const IMB_JOB* job) {
-      if (job == nullptr) return false;
-      CLOISTER_CHECK(job->status == IMB_STATUS_COMPLETED);
-      ++done;
-      return true;
-    };
-    for (std::size_t i = 0; i < digests.size(); ++i) {
-      IMB_JOB* job = IMB_GET_NEXT_JOB(library_.get());
-      *job = IMB_JOB{};
-      job->cipher_mode = IMB_CIPHER_NULL;
-      job->cipher_direction = IMB_DIR_ENCRYPT;
-      job->chain_order = IMB_ORDER_HASH_CIPHER;
-      job->hash_alg = IMB_AUTH_SHA_256;
-      job->src = reinterpret_cast<const std::uint8_t*>(input.subspan(i * block).data());
-      job->msg_len_to_hash_in_bytes = block;
-      job->auth_tag_output = reinterpret_cast<std::uint8_t*>(digests[i].data());
-      job->auth_tag_output_len_in_bytes = digests[i].size();
-      count(IMB_SUBMIT_JOB(library_.get()));
-    }
-    while (count(IMB_FLUSH_JOB(library_.get()))) continue;
-    CLOISTER_CHECK(done == digests.size());
-  }
-
-  IpsecLibrary library_;
 };
 
 }  // namespace
 
 std::unique_ptr<BlockHasher> make_block_hasher_ipsec() {
-  IpsecLibrary library = open_ipsec_library();
-  if (library == nullptr) return nullptr;
-  return std::make_unique<IpsecBlockHasher>(std::move(library));
+  return processor_suits_ipsec() ? std::make_unique<IpsecBlockHasher>() : nullptr;
 }
 
 }  // namespace cloister
