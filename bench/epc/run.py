@@ -213,8 +213,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=pathlib.Path, nargs="?", help="an ONNX file of your own")
     parser.add_argument("--programs", type=pathlib.Path, required=True)
-    parser.add_argument("--suite", type=pathlib.Path, default=ROOT / "build" / "suite",
-                        help="folder with the models of bench/suite")
+    parser.add_argument("--suite", type=pathlib.Path,
+                        default=pathlib.Path("~/.cache/cloister/suite"),
+                        help="folder with the models of bench/suite; what is missing is made")
     parser.add_argument("--sizes", type=int, nargs="+", default=(SGX1_MIB, 256),
                         help="enclave page caches in MiB, for a model of your own")
     parser.add_argument("--runs", type=int, default=3, help="hot runs counted for each size")
@@ -222,11 +223,16 @@ def main():
     parser.add_argument("--csv", type=pathlib.Path, default=ROOT / "build" / "epc.csv")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
+    if min(options.sizes) < 1 or options.runs < 1:
+        parser.error("sizes and runs are at least 1")
     if options.quick:
         options.runs = 1
     program = options.programs / "epc_bench"
     if options.model:
         return answer_owner(options, program)
+    options.suite = options.suite.expanduser()
+    subprocess.run([sys.executable, ROOT / "bench" / "suite" / "generate.py", "--out",
+                    options.suite, *sorted({*SWEEP, *PAPER_COLD})], check=True)
     met, lines = measure_hot(options, program)
     cold_met, cold_lines = measure_cold(options, program)
     write_csv(options.csv, lines + cold_lines)

@@ -63,7 +63,7 @@ def versions():
 
 
 def build_rust(kind, say):
-    """One program, with Debian's compiler and the committed Cargo.lock."""
+    """One program, with Debian's compiler and the committed Cargo.lock, for this processor."""
     if not all(pathlib.Path(tool).is_file() for tool in (RUSTC, CARGO)):
         say("installing rustc-web and cargo-web")
         subprocess.run(["apt-get", "install", "-q", "-y", "--no-install-recommends", "rustc-web",
@@ -75,7 +75,8 @@ def build_rust(kind, say):
         [CARGO, "build", "--locked", "--release", "--bin", kind.key, "--features",
          kind.key.removeprefix("rust-"), "--target-dir", kind.program.parents[1],
          "--manifest-path", ROOT / "bench/baselines/rust/Cargo.toml"],
-        env={**os.environ, "RUSTC": RUSTC}, capture_output=True, text=True)
+        env={**os.environ, "RUSTC": RUSTC, "RUSTFLAGS": "-C target-cpu=native"},
+        capture_output=True, text=True)
     if done.returncode != 0:
         raise Absent(f"does not build: {done.stderr.strip()[-300:]}")
 

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import pathlib
+import select
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from support.served import Server  # noqa: E402
 BASELINES = ROOT / "bench" / "baselines"
 CACHED_MOST = 0.01  # of a model's files, in the page cache after it was dropped
 IDLE_MOST = 4.0  # seconds; a connection that nobody used for longer is made anew before it is timed
+ANSWER_MOST = 180.0  # seconds; who is silent for longer is left out
 
 
 class Line:
@@ -31,6 +33,9 @@ class Line:
         self.pid = self.process.pid
 
     def read(self):
+        # A process says one line at a time, so none waits in this object's buffer.
+        if not select.select([self.process.stdout], [], [], ANSWER_MOST)[0]:
+            raise RuntimeError(f"{self.process.args} is silent for {ANSWER_MOST:.0f} s")
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.process.args} ended with {self.process.wait()}")
@@ -124,7 +129,8 @@ class Place:
 
     def close(self, name):
         if self._connections.pop(name, None):
-            self.told("close", name)
+            with contextlib.suppress(RuntimeError):  # a client that ended has closed it
+                self.told("close", name)
 
     def stop(self):
         self._client.stop()
@@ -258,6 +264,7 @@ class Bare:
 class Cloister(Contestant):
     isolation = ""
     works_behind = True
+    counted = 0  # nanoseconds that runs had taken when they were last looked at
 
     def start(self):
         self.store = self.place.folder / self.key
@@ -265,11 +272,10 @@ class Cloister(Contestant):
                              prefix=self.place.on_server_core([]))
         self.pid = self.server.process.pid
         with self.server.session() as http, open(self.model.path, "rb") as file:
-            began = time.monotonic()
-            stored = http.put(f"{self.server.url}/v2/models/m/versions/1", data=file)
+            stored = http.put(f"{self.server.url}/v2/models/m/versions/1", data=file,
+                              timeout=ANSWER_MOST)
             if stored.status_code != 201:
                 raise RuntimeError(f"upload: {stored.status_code} {stored.text}")
-            self.upload_seconds = time.monotonic() - began
         form = "npy" if len(self.model.outputs) == 1 else "npz"
         token = f"authorization: Bearer {self.server.token}"
         port = self.server.address[1]
@@ -282,13 +288,14 @@ class Cloister(Contestant):
                            [token, "content-type: application/json"], b"{}")
         self.place.connect(self.connection("stats"), port, "GET", "/v2/models/m/stats", [token])
 
-    def computing(self):
-        """Nanoseconds that runs have taken so far, as the server counts them."""
+    def computed(self):
+        """Nanoseconds that runs have taken since this was asked last, as the server counts them."""
         self.place.ask(self.connection("stats"))
         file = self.place.folder / "stats"
         self.place.told("save", self.connection("stats"), file)
         of = json.loads(file.read_text())["model_stats"][0]["inference_stats"]
-        return of["compute_infer"]["ns"]
+        before, self.counted = self.counted, of["compute_infer"]["ns"]
+        return self.counted - before
 
     def arrays(self, body):
         if len(self.model.outputs) == 1:
@@ -358,10 +365,10 @@ class RustOrt(Started):
 
     key, label = "rust-ort", "Rust, ort"
     program = ROOT / "build" / "baselines" / "rust" / "release" / "rust-ort"
+    library = ROOT / "build" / "onnxruntime" / "lib" / "libonnxruntime.so"
 
     def command(self):
-        library = ROOT / "build" / "onnxruntime" / "lib" / "libonnxruntime.so"
-        return ["env", f"ORT_DYLIB_PATH={library}", self.program, self.model.path,
+        return ["env", f"ORT_DYLIB_PATH={self.library}", self.program, self.model.path,
                 self.place.certificate, self.place.key]
 
 

@@ -80,10 +80,12 @@ def fastest_goal(records):
                              interval(values)))
     if not rows:
         return []
-    name, value, (low, high) = max(rows, key=lambda row: row[1])
-    slower = [row[0] for row in rows if row[1] >= 1]
-    figure = (f"{len(rows) - len(slower)} of {len(rows)} rows, the closest {value:.3f} "
-              f"(95 % {low:.3f} to {high:.3f}): {name}")
+    rows.sort(key=lambda row: -row[1])
+    slower = [row for row in rows if row[1] >= 1]
+    said = [f"{value:.3f} (95 % {low:.3f} to {high:.3f}) {name}"
+            for name, value, (low, high) in slower or rows[:1]]
+    which = "not" if slower else "the closest"
+    figure = f"{len(rows) - len(slower)} of {len(rows)} rows, {which} {', '.join(said)}"
     return [line("paper: faster than every other server", figure, "every row", not slower)]
 
 

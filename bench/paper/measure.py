@@ -2,18 +2,22 @@
 
 import contextlib
 import random
+import subprocess
 import threading
 import time
 
 import numpy
 from contestants import Bare, Cloister
 from figures import spread
-from machine import cpu_seconds, family, family_memory, wait_until_idle
+from machine import cpu_seconds, family_memory, wait_until_idle
 from trusted_base import mapped_files
 
 SPREAD_MOST = 0.10  # inter-quartile range over the median, as the paper bounds it
 REPEATS_MOST = 2
+SAID_EVERY = 5  # rounds
 DIFFERENCE_MOST = 1e-3  # between answers, relative to the largest value
+NEEDED = ("direct", "cloister-process")  # without them there is nothing to compare
+FAILURES = (RuntimeError, OSError, ValueError, KeyError, subprocess.SubprocessError)
 
 
 class Agreement(RuntimeError):
@@ -30,32 +34,66 @@ def check_answers(expected, contestant):
             raise Agreement(f"{contestant.key}: answers differ by {difference}")
 
 
-def one_sample(contestant, work):
-    """Wall and CPU time in milliseconds; for Cloister also what its runs took by its own count."""
-    counts = isinstance(contestant, Cloister)
-    before = contestant.computing() if counts else 0
+def timed(contestant, cold):
+    """Wall and CPU time of one turn in milliseconds."""
+    if cold:
+        contestant.chill()
     pids = contestant.pids()
     used = cpu_seconds(pids)
-    sample = {"wall": work()}
+    sample = {"wall": contestant.first() if cold else contestant.ask()}
     sample["cpu"] = (cpu_seconds(pids) - used) * 1e3
-    if counts:
-        sample["inside"] = (contestant.computing() - before) / 1e6
+    if cold:
+        contestant.forget()
+    elif isinstance(contestant, Cloister):
+        # Not asked before a turn as well: it would warm this server up, and no other. What the
+        # first turn counts too much is dropped with it.
+        sample["inside"] = contestant.computed() / 1e6
     return sample
 
 
-def in_rounds(contestants, floor, rounds, dropped, cold, order):
+class Entered:
+    """Who takes part. A contestant that fails is stopped and named, and the others go on."""
+
+    def __init__(self, model, record, say):
+        self.contestants = []
+        self._failed = record["failed"]
+        self.say = lambda text: say(f"{model.name}: {text}")
+
+    def leave_out(self, contestant, when, problem):
+        if contestant in self.contestants:
+            self.contestants.remove(contestant)
+        with contextlib.suppress(AttributeError, *FAILURES):  # it may have started in part only
+            contestant.stop()
+        if contestant.key in NEEDED:
+            raise RuntimeError(f"{contestant.key}, {when}: {problem}") from problem
+        self._failed[contestant.key] = f"{when}: {problem}"
+        self.say(f"WITHOUT {contestant.label}, {when}: {problem}")
+
+    def stop(self):
+        for contestant in self.contestants:
+            with contextlib.suppress(*FAILURES):  # else the first one would hide
+                contestant.stop()
+        self.contestants = []
+
+
+def in_rounds(entered, floor, rounds, dropped, cold, order):
     """Samples by contestant, one of each a round, in random order; the first rounds dropped."""
-    samples = {contestant.key: [] for contestant in contestants}
+    placement = "from disk" if cold else "in memory"
+    samples = {contestant.key: [] for contestant in entered.contestants}
     samples["floor"] = []
-    turns = list(contestants)
+    turns = list(entered.contestants)
     for number in range(rounds):
+        if number % SAID_EVERY == 0:
+            entered.say(f"{placement}, {len(turns)} contestants, round {number + 1} of {rounds}")
         order.shuffle(turns)
-        for contestant in turns:
-            if cold:
-                contestant.chill()
-            sample = one_sample(contestant, contestant.first if cold else contestant.ask)
-            if cold:
-                contestant.forget()
+        for contestant in list(turns):
+            try:
+                sample = timed(contestant, cold)
+            except FAILURES as problem:
+                entered.leave_out(contestant, placement, problem)
+                turns.remove(contestant)
+                del samples[contestant.key]
+                continue
             if number >= dropped:
                 samples[contestant.key].append(sample)
             if contestant.key == "direct" and not cold:
@@ -69,20 +107,18 @@ def widest(samples, keys):
     return max(spread([each["wall"] for each in samples[key]]) for key in keys)
 
 
-def steady_rounds(contestants, floor, settings, cold, seed):
+def steady_rounds(entered, floor, settings, cold, seed):
     """Repeats the rounds while the times that decide are spread too widely; keeps the steadiest.
 
     Returns the samples and what was repeated.
     """
     order = random.Random(seed)
-    decide = [contestant.key for contestant in contestants
-              if contestant.key in ("direct", "cloister-process")]
     best, seen = None, []
     for _ in range(1 + REPEATS_MOST):
         began = time.monotonic()
-        samples = in_rounds(contestants, floor, settings.cold_rounds if cold else settings.rounds,
+        samples = in_rounds(entered, floor, settings.cold_rounds if cold else settings.rounds,
                             settings.dropped, cold, order)
-        seen.append(round(widest(samples, decide), 4))
+        seen.append(round(widest(samples, NEEDED), 4))
         if best is None or seen[-1] == min(seen):
             best = samples
         if seen[-1] <= SPREAD_MOST or not settings.time_for(time.monotonic() - began):
@@ -123,62 +159,54 @@ def first_use(contestant):
     return {"empty": empty, "peak": max(peak.bytes, loaded), "loaded": loaded}
 
 
-def start_all(place, model, kinds, started, record, say):
-    """Adds to `started` those who can serve this model, each with its answers checked, to `record`
-    their memory, and the others with the reason."""
+def start_all(place, model, kinds, entered, record):
+    """Enters those who can serve this model, each with its answers checked and its memory taken."""
     expected = None
     for kind in kinds:
         contestant = kind(place, model)
-        say(f"{model.name}: starting {contestant.label}")
+        entered.say(f"starting {contestant.label}")
         try:
             contestant.start()
             record["memory"][kind.key] = first_use(contestant)
             if expected is None:
                 expected = contestant.answer()
             check_answers(expected, contestant)
-        except (Agreement, RuntimeError, OSError) as problem:
-            if expected is None:
-                raise
-            record["failed"][kind.key] = str(problem)
-            say(f"{model.name}: WITHOUT {contestant.label}: {problem}")
-            with contextlib.suppress(AttributeError, RuntimeError, OSError):
-                contestant.stop()
-            continue
-        started.append(contestant)
+            entered.contestants.append(contestant)
+        except FAILURES as problem:
+            record["memory"].pop(kind.key, None)
+            entered.leave_out(contestant, "at the start", problem)
 
 
 def measure(place, model, kinds, settings, say):
-    """Everything of one model, as plain numbers."""
-    contestants = []
-    try:
-        return measured(place, model, kinds, contestants, settings, say)
-    finally:
-        for contestant in contestants:
-            with contextlib.suppress(RuntimeError, OSError):  # else the first one would hide
-                contestant.stop()
-
-
-def measured(place, model, kinds, contestants, settings, say):
+    """Everything of one model, as plain numbers. Fails where a contestant fails that is NEEDED."""
     record = {"model": model.name, "bytes": model.bytes, "parameters": model.parameters,
               "output_bytes": model.output_bytes(), "failed": {}, "memory": {}}
-    start_all(place, model, kinds, contestants, record, say)
-    record["mapped"] = {each.key: [mapped_files(pid) for pid in family(each.pid)]
-                        for each in contestants}
-    record["stored"] = {each.key: each.stored_bytes() for each in contestants
+    entered = Entered(model, record, say)
+    try:
+        return measured(place, model, kinds, entered, record, settings)
+    finally:
+        entered.stop()
+
+
+def measured(place, model, kinds, entered, record, settings):
+    start_all(place, model, kinds, entered, record)
+    record["mapped"] = {
+        each.key: [mapped_files(pid, "server" if pid == each.pid else "worker", place.folder)
+                   for pid in each.pids()] for each in entered.contestants}
+    record["stored"] = {each.key: each.stored_bytes() for each in entered.contestants
                         if isinstance(each, Cloister)}
-    say(f"{model.name}: {settings.rounds} rounds in memory, {len(contestants)} contestants")
     floor = Bare(place, model, model.output_bytes() + 128 * len(model.outputs))
-    floor.ask()
-    record["hot"], record["hot_guard"] = steady_rounds(contestants, floor, settings, False,
-                                                       model.name)
-    floor.stop()
-    chilled = [each for each in contestants if each.starts_cold]
-    for contestant in contestants:
+    try:
+        floor.ask()
+        record["hot"], record["hot_guard"] = steady_rounds(entered, floor, settings, False,
+                                                           model.name)
+    finally:
+        floor.stop()
+    for contestant in list(entered.contestants):
         if contestant.starts_cold:
             contestant.forget()
         else:
             contestant.stop()
-    contestants[:] = chilled
-    say(f"{model.name}: {settings.cold_rounds} rounds from disk, {len(chilled)} contestants")
-    record["cold"], record["cold_guard"] = steady_rounds(chilled, None, settings, True, model.name)
+            entered.contestants.remove(contestant)
+    record["cold"], record["cold_guard"] = steady_rounds(entered, None, settings, True, model.name)
     return record

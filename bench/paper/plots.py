@@ -16,6 +16,8 @@ import matplotlib.pyplot as plot  # noqa: E402
 import trusted_base  # noqa: E402
 from figures import ratios, summary  # noqa: E402
 from goals import BASE_GOAL_MB, column  # noqa: E402
+from matplotlib.lines import Line2D  # noqa: E402
+from matplotlib.patches import Patch  # noqa: E402
 
 # Distinguishable without colour vision; Cloister's are the dark ones.
 COLOURS = {"direct": "#000000", "cloister-process": "#0072B2", "cloister-inline": "#56B4E9",
@@ -41,7 +43,7 @@ def footer(figure, result):
                 f"first {settings['dropped']} dropped", fontsize=8, color="#555555", va="top")
 
 
-def dots(axes, records, keys, labels, of):
+def dots(axes, records, keys, of):
     """A row for each model, a dot with its 95 % interval for each contestant."""
     for row, record in enumerate(records):
         axes.axhspan(row - 0.5, row + 0.5, color="#f4f4f4" if row % 2 else "white", zorder=0)
@@ -50,8 +52,7 @@ def dots(axes, records, keys, labels, of):
             point = summary(of(record, key))
             y = row + 0.36 - 0.72 * (place + 0.5) / len(present)
             axes.plot([point["low"], point["high"]], [y, y], color=COLOURS[key], linewidth=2)
-            axes.plot(point["median"], y, MARKS[key], color=COLOURS[key], markersize=7,
-                      label=labels[key] if row == len(records) - 1 else None)
+            axes.plot(point["median"], y, MARKS[key], color=COLOURS[key], markersize=7)
     axes.set_yticks(range(len(records)), [record["model"] for record in records])
     axes.set_ylim(-0.5, len(records) - 0.5)
     axes.grid(axis="x", color="#dddddd")
@@ -59,6 +60,21 @@ def dots(axes, records, keys, labels, of):
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)
+
+
+def log_ticks(axes, ticks):
+    """A logarithmic axis with these of the ticks that it reaches, as plain numbers."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.set_xticks([tick for tick in ticks if low <= tick <= high])
+    axes.get_xaxis().set_major_formatter("{x:g}")
+    axes.get_xaxis().set_minor_formatter("")
+
+
+def legend_above(figure, handles):
+    """Below the title, whatever the figure's height."""
+    figure.legend(handles=handles, ncols=len(handles), loc="upper left", fontsize=9, frameon=False,
+                  bbox_to_anchor=(0.0, 1 - 0.35 / figure.get_figheight()))
 
 
 def latency(result, out, part, name, title, unit_title):
@@ -78,22 +94,16 @@ def latency(result, out, part, name, title, unit_title):
     def multiples(record, key):
         return ratios(times(record, key), times(record, "direct"))
 
-    dots(left, records, keys, labels, times)
-    left.set_xscale("log")
+    dots(left, records, keys, times)
+    log_ticks(left, [step * 10**power for power in range(5) for step in (1, 2, 5)])
     left.set_xlabel(unit_title)
-    dots(right, records, [key for key in keys if key != "direct"], labels, multiples)
+    dots(right, records, [key for key in keys if key != "direct"], multiples)
     right.axvline(1, color=COLOURS["direct"], linewidth=1)
     right.set_xlabel("multiple of the runtime called directly, by round (log)")
-    right.set_xscale("log")
-    ticks = [0.2, 0.3, 0.5, 0.7, 1, 1.2, 1.5, 2, 3, 5, 10]
-    bounds = right.get_xlim()
-    right.set_xticks([tick for tick in ticks if bounds[0] <= tick <= bounds[1]])
-    right.get_xaxis().set_major_formatter("{x:g}")
-    right.get_xaxis().set_minor_formatter("")
+    log_ticks(right, [0.2, 0.3, 0.5, 0.7, 1, 1.2, 1.5, 2, 3, 5, 10])
     figure.suptitle(title, x=0.01, ha="left", fontsize=14, y=1 - 0.05 / height, va="top")
-    handles, names = left.get_legend_handles_labels()
-    figure.legend(handles, names, ncols=len(keys), loc="upper left", fontsize=10, frameon=False,
-                  bbox_to_anchor=(0.0, 1 - 0.35 / height))
+    legend_above(figure, [Line2D([], [], color=COLOURS[key], marker=MARKS[key], linewidth=2,
+                                 markersize=7, label=labels[key]) for key in keys])
     figure.subplots_adjust(top=1 - 0.9 / height, bottom=0.6 / height)
     footer(figure, result)
     save(figure, out, name)
@@ -103,31 +113,31 @@ def memory(result, out):
     labels = result["facts"]["contestants"]
     records = sorted(result["records"], key=lambda record: -record["bytes"])
     keys = [key for key in labels if any(key in record["memory"] for record in records)]
-    figure, axes = plot.subplots(figsize=(11, 1.6 + 0.15 * len(keys) * len(records)))
+    figure, axes = plot.subplots(figsize=(13, 1.9 + 0.15 * len(keys) * len(records)))
     height = figure.get_figheight()
-    figure.subplots_adjust(top=1 - 0.5 / height, bottom=0.6 / height)
+    figure.subplots_adjust(top=1 - 0.9 / height, bottom=0.6 / height)
     for row, record in enumerate(records):
         axes.axhspan(row - 0.5, row + 0.5, color="#f4f4f4" if row % 2 else "white", zorder=0)
-        file, = axes.plot([record["bytes"] / MIB] * 2, [row - 0.45, row + 0.45], color="#999999",
-                          linewidth=2, zorder=3)
+        axes.plot([record["bytes"] / MIB] * 2, [row - 0.45, row + 0.45], color="#999999",
+                  linewidth=2, zorder=3)
         for place, key in enumerate(keys):
             if key not in record["memory"]:
                 continue
             of = record["memory"][key]
             y = row + 0.36 - 0.72 * (place + 0.5) / len(keys)
-            axes.barh(y, of["loaded"] / MIB, 0.72 / len(keys) * 0.85, color=COLOURS[key], zorder=2,
-                      label=labels[key] if row == 0 else None)
-            peak, = axes.plot([of["loaded"] / MIB, of["peak"] / MIB], [y, y], color=COLOURS[key],
-                              linewidth=1.5, marker="|", markevery=[1], zorder=2)
-    file.set_label("the model's file")
+            axes.barh(y, of["loaded"] / MIB, 0.72 / len(keys) * 0.85, color=COLOURS[key], zorder=2)
+            axes.plot([of["loaded"] / MIB, of["peak"] / MIB], [y, y], color=COLOURS[key],
+                      linewidth=1.5, marker="|", markevery=[1], zorder=2)
     axes.set_yticks(range(len(records)), [record["model"] for record in records])
     axes.set_ylim(-0.5, len(records) - 0.5)
     axes.set_xlabel("MiB of the server and its workers: bar loaded and idle, line to the peak "
                     "while loading")
     axes.grid(axis="x", color="#dddddd")
     axes.set_axisbelow(True)
-    axes.set_title("Memory", loc="left", fontsize=14)
-    axes.legend(loc="upper right", fontsize=9)
+    figure.suptitle("Memory with one model loaded", x=0.01, ha="left", fontsize=14,
+                    y=1 - 0.05 / height, va="top")
+    legend_above(figure, [*(Patch(color=COLOURS[key], label=labels[key]) for key in keys),
+                          Line2D([], [], color="#999999", linewidth=2, label="the model's file")])
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     footer(figure, result)
@@ -137,13 +147,13 @@ def memory(result, out):
 def component(path):
     """What a mapped file is, for a reader who does not know library names."""
     words = (("libonnxruntime", "ONNX Runtime"), ("onnxruntime_pybind", "ONNX Runtime"),
-             ("IPSec", "bulk cipher (ipsec-mb)"), ("libcrypto", "OpenSSL"), ("libssl", "OpenSSL"),
-             ("cloister", "Cloister"), ("numpy", "NumPy"), ("libscipy_openblas", "NumPy"),
-             ("python", "Python and packages"), ("_rust", "Python and packages"))
+             ("libcrypto", "OpenSSL"), ("libssl", "OpenSSL"), ("cloister", "Cloister"),
+             ("numpy", "NumPy"), ("libscipy_openblas", "NumPy"), ("python", "Python and packages"),
+             ("_rust", "Python and packages"))
     for word, name in words:
         if word in path:
             return name
-    return "C and C++ libraries"
+    return "other libraries"
 
 
 def base(result, out):
@@ -152,9 +162,9 @@ def base(result, out):
     images = result["facts"].get("images", {})
     mapped = {key: trusted_base.together(processes)
               for key, processes in result["records"][0]["mapped"].items() if key != "direct"}
-    names = ["Cloister", "ONNX Runtime", "bulk cipher (ipsec-mb)", "OpenSSL",
-             "C and C++ libraries", "NumPy", "Python and packages"]
-    shades = ["#0072B2", "#999999", "#56B4E9", "#E69F00", "#CCCCCC", "#CC79A7", "#D55E00"]
+    names = ["Cloister", "ONNX Runtime", "OpenSSL", "other libraries", "NumPy",
+             "Python and packages"]
+    shades = ["#0072B2", "#999999", "#E69F00", "#CCCCCC", "#CC79A7", "#D55E00"]
     figure, axes = plot.subplots(figsize=(11, 1.8 + 0.75 * len(mapped)))
     for row, (key, files) in enumerate(reversed(mapped.items())):
         start = 0.0
@@ -164,20 +174,22 @@ def base(result, out):
             axes.barh(row, size, 0.5, left=start, color=shade,
                       label=name if row == 0 else None)
             start += size
-        axes.text(start + 2, row, f"{start:.0f} MB", va="center", fontsize=10)
+        axes.text(start + 2, row, f"{start:.1f} MB", va="center", fontsize=10, zorder=4,
+                  bbox={"color": "white", "pad": 1.5})
         if images.get(key, 0) / 1e6 > 1.1 * start:
             axes.barh(row, images[key] / 1e6, 0.72, facecolor="none", edgecolor="#555555",
                       linestyle="--")
             axes.text(images[key] / 1e6 + 2, row, f"image {images[key] / 1e6:.0f} MB", va="center",
                       fontsize=9, color="#555555")
-    axes.axvline(BASE_GOAL_MB, color="black", linewidth=1)
+    axes.axvline(BASE_GOAL_MB, color="black", linewidth=1, zorder=3)
     axes.text(BASE_GOAL_MB, len(mapped) - 0.47, f" goal {BASE_GOAL_MB:.0f} MB", fontsize=9)
     axes.axvspan(*PAPER_IMAGE_MB, color="#fbe3d3", zorder=0)
     axes.text(PAPER_IMAGE_MB[0], len(mapped) - 0.47, " the paper's image", fontsize=9)
     axes.set_yticks(range(len(mapped)), [labels[key] for key in reversed(mapped)])
     axes.set_xlabel("MB of files mapped into the processes (solid), of all files to ship, where "
                     "more (dashed)")
-    axes.set_title("Trusted base by component", loc="left", fontsize=14, pad=26)
+    axes.set_title("Trusted base by component: what runs where the secrets are", loc="left",
+                   fontsize=14, pad=26)
     axes.set_ylim(-0.6, len(mapped) - 0.35)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, fontsize=9,
                 frameon=False)

@@ -9,8 +9,10 @@ build on the same machine has measured is kept, unless --fresh is given.
 import argparse
 import hashlib
 import json
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,27 +28,31 @@ import catalogue  # noqa: E402
 import goals  # noqa: E402
 import machine  # noqa: E402
 import tables  # noqa: E402
-from contestants import CloisterInline, CloisterProcess, Direct, Model, Place  # noqa: E402
-from measure import measure  # noqa: E402
+from contestants import (CloisterInline, CloisterProcess, Direct, Model, Place,  # noqa: E402
+                         RustOrt)
+from measure import FAILURES, measure  # noqa: E402
 
 QUICK_MODELS = ("squeezenet", "resnet50", "bert-base")
 
 
 class Settings:
-    """How much is measured, and until when rounds may be repeated."""
+    """How much is measured, and for how long in all rounds may be repeated."""
 
     def __init__(self, quick, models):
         self.rounds, self.cold_rounds, self.dropped = (7, 5, 2) if quick else (25, 25, 5)
         self.models = tuple(models or (QUICK_MODELS if quick else catalogue.PAPER))
         self._began = time.monotonic()
-        self._seconds = (4 if quick else 45) * 60
+        self._spare = (1 if quick else 12) * 60
 
     def elapsed(self):
         return time.monotonic() - self._began
 
     def time_for(self, seconds):
-        """Whether rounds that take so long may be repeated: the end must come in time."""
-        return self.elapsed() + seconds < self._seconds
+        """Takes what a repetition needs from the time that is set aside, where it is there."""
+        if seconds > self._spare:
+            return False
+        self._spare -= seconds
+        return True
 
     def facts(self):
         return {"rounds": self.rounds, "cold_rounds": self.cold_rounds, "dropped": self.dropped,
@@ -66,15 +72,24 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def fingerprint(programs, settings, kinds):
-    """Changes with anything that the numbers depend on."""
-    digest = hashlib.sha256(json.dumps([settings.facts(), [kind.key for kind in kinds]]).encode())
+def fingerprint(arguments, settings, kinds):
+    """Changes with anything that the numbers depend on: what was measured with other settings, by
+    another build or on another machine is not kept."""
+    digest = hashlib.sha256(json.dumps([machine.identity(), settings.facts(), machine.cores(),
+                                        [kind.key for kind in kinds]]).encode())
     sources = [HERE / f"{name}.py" for name in ("contestants", "machine", "measure")]
-    sources += sorted((ROOT / "bench/baselines").rglob("*.py"))
-    for path in [*(programs / name for name in ("cloisterd", "cloister-sandbox", "paper_bench")),
-                 *sources]:
-        digest.update(path.read_bytes())
+    sources += sorted((ROOT / "bench/baselines").glob("*.*"))
+    programs = [arguments.programs / name
+                for name in ("cloisterd", "cloister-sandbox", "paper_bench")]
+    programs += [kind.program for kind in kinds if hasattr(kind, "program")]
+    for path in [*programs, RustOrt.library, *sources]:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def model_fingerprint(arguments, mark, name):
+    record = json.loads((arguments.suite / f"{name}.json").read_text())
+    return hashlib.sha256(f"{mark} {record['sha256']}".encode()).hexdigest()
 
 
 def say_with(settings):
@@ -92,29 +107,56 @@ def one_model(arguments, settings, kinds, name):
             place.stop()
 
 
-def all_models(arguments, settings, kinds, mark):
+def kept_record(file, mark):
+    """What an earlier run measured, if it was the same in everything."""
+    try:
+        record = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+    return record if record["fingerprint"] == mark else None
+
+
+def all_models(arguments, settings, kinds, mark, facts):
+    """The records, oldest runs' included. A model that fails is named in `facts`."""
     records = []
+    say = say_with(settings)
     for number, name in enumerate(settings.models, 1):
-        kept = arguments.out / f"{name}.json"
-        if kept.is_file() and not arguments.fresh:
-            record = json.loads(kept.read_text())
-            if record["fingerprint"] == mark:
-                print(f"{name}: measured before", flush=True)
-                records.append(record)
-                continue
-        say_with(settings)(f"model {number} of {len(settings.models)}: {name}")
-        load = machine.description(ROOT)["load_average"]
-        record = one_model(arguments, settings, kinds, name)
-        record |= {"fingerprint": mark, "load_average": [load[0], machine.description(ROOT)
-                                                         ["load_average"][0]]}
-        partial = kept.with_suffix(".partial")
+        file = arguments.out / f"{name}.json"
+        own_mark = model_fingerprint(arguments, mark, name)
+        record = None if arguments.fresh else kept_record(file, own_mark)
+        if record:
+            say(f"model {number} of {len(settings.models)}: {name} was measured {record['date']}")
+            facts["kept"].append(name)
+            records.append(record)
+            continue
+        say(f"model {number} of {len(settings.models)}: {name}")
+        before, began = machine.description(ROOT), settings.elapsed()
+        try:
+            record = one_model(arguments, settings, kinds, name)
+        except FAILURES as problem:
+            say(f"WITHOUT {name}: {problem}")
+            facts["failed"][name] = str(problem)
+            continue
+        record |= {"fingerprint": own_mark, "date": before["date"],
+                   "minutes": (settings.elapsed() - began) / 60,
+                   "load_average": [before["load_average"][0], os.getloadavg()[0]]}
+        partial = file.with_suffix(".partial")
         partial.write_text(json.dumps(record))
-        partial.replace(kept)
+        partial.replace(file)
         records.append(record)
     return records
 
 
+def left_out(facts, records):
+    """A line for each contestant and model that is not in the tables."""
+    return [*(f"{name}: {why}" for name, why in facts["absent"].items()),
+            *(f"{name}: {why}" for name, why in facts["failed"].items()),
+            *(f"{facts['contestants'][key]} for {record['model']}: {why}"
+              for record in records for key, why in record["failed"].items())]
+
+
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
     arguments = parse_arguments()
     arguments.suite = arguments.suite.expanduser()
     arguments.out = arguments.out or ROOT / "build/bench" / (
@@ -129,13 +171,16 @@ def main():
     kinds = [Direct, CloisterProcess, CloisterInline, *others]
     facts = {"machine": machine.description(ROOT), "settings": settings.facts(),
              "cores": machine.cores(), "versions": baselines.versions(),
-             "contestants": {kind.key: kind.label for kind in kinds}, "absent": absent}
-    mark = fingerprint(arguments.programs, settings, kinds)
-    records = all_models(arguments, settings, kinds, mark)
-    facts["minutes"] = round(settings.elapsed() / 60, 1)
+             "contestants": {kind.key: kind.label for kind in kinds}, "absent": absent,
+             "kept": [], "failed": {}}
+    mark = fingerprint(arguments, settings, kinds)
+    records = all_models(arguments, settings, kinds, mark, facts)
+    if not records:
+        raise SystemExit("paper: no model could be measured")
+    facts["minutes"] = round(sum(record["minutes"] for record in records), 1)
     facts["images"] = {key: baselines.image_bytes(key, processes)
                        for key, processes in records[0]["mapped"].items()}
-    facts["load_average_at_end"] = machine.description(ROOT)["load_average"]
+    facts["left_out"] = left_out(facts, records)
     judged = goals.judge(records)
     result = {"facts": facts, "goals": judged, "records": records}
     (arguments.out / "result.json").write_text(json.dumps(result))
@@ -143,9 +188,12 @@ def main():
     plotted = subprocess.run([baselines.PYTHON, HERE / "plots.py", arguments.out,
                               ROOT / "build" / "epc.csv"])
     print(f"written to {arguments.out}")
+    for line in facts["left_out"]:
+        print(f"paper: left out: {line}")
     for line in judged:
         print(line["text"])
-    return 0 if plotted.returncode == 0 and all(line["met"] for line in judged) else 1
+    done = plotted.returncode == 0 and not facts["failed"]
+    return 0 if done and all(line["met"] for line in judged) else 1
 
 
 if __name__ == "__main__":

@@ -137,24 +137,25 @@ def settings_text(result):
              f"client on core {facts['cores'][0]}, servers on core {facts['cores'][1]}; ONNX "
              f"Runtime {facts['versions']['runtime']}, one thread",
              f"{settings['rounds']} rounds in memory, {settings['cold_rounds']} from disk, the "
-             f"first {settings['dropped']} dropped; took {facts['minutes']} minutes",
-             "load average at the start " + ", ".join(map(str, of["load_average"])) +
-             ", at the end " + ", ".join(map(str, facts["load_average_at_end"])),
+             f"first {settings['dropped']} dropped; all models together took "
+             f"{facts['minutes']} minutes",
              "versions: " + ", ".join(f"{name} {version}" for name, version in
                                       facts["versions"]["packages"].items())]
-    lines += [f"left out: {name}: {why}" for name, why in facts["absent"].items()]
-    lines += [f"left out for {record['model']}: {key}: {why}" for record in result["records"]
-              for key, why in record["failed"].items()]
+    if facts["kept"]:
+        lines.append("measured in an earlier run of the same build on this machine: " +
+                     ", ".join(facts["kept"]))
+    lines += [f"left out: {line}" for line in facts["left_out"]]
     return "".join(f"- {line}\n" for line in lines)
 
 
 def noise_text(result):
     head = ["model", "spread in memory", "repeated", "spread from disk", "repeated",
-            "load average"]
+            "load average", "from", "minutes"]
     rows = [[record["model"], f"{record['hot_guard']['spread']:.1%}",
              record["hot_guard"]["repeated"], f"{record['cold_guard']['spread']:.1%}",
-             record["cold_guard"]["repeated"], " to ".join(map(str, record["load_average"]))]
-            for record in result["records"]]
+             record["cold_guard"]["repeated"],
+             " to ".join(f"{load:.2f}" for load in record["load_average"]), record["date"],
+             f"{record['minutes']:.1f}"] for record in result["records"]]
     return ("The inter-quartile range over the median, the wider of the direct run's and "
             "Cloister's; above 10 % the rounds are repeated and the steadiest kept.\n\n"
             + markdown(head, rows))

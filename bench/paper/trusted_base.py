@@ -4,12 +4,12 @@ import os
 import pathlib
 
 
-def mapped_files(pid):
-    """{"name": of the program, "files": {path: bytes}} of one process.
+def mapped_files(pid, name, data):
+    """{"name": `name`, "files": {path: bytes}} of one process.
 
-    A file that nothing may execute and that exists in memory only is a model's weights or a
-    tensor, not code: it is left out. Programs and libraries that run from sealed memory files are
-    counted with the whole file.
+    A file that nothing may execute and that exists in memory only, or below the folder `data`, is a
+    model or a tensor, not code: it is left out. Programs and libraries that run from sealed memory
+    files are counted with the whole file.
     """
     found, executable = {}, set()
     for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
@@ -23,13 +23,12 @@ def mapped_files(pid):
     files = {}
     for key, (place, path) in found.items():
         in_memory = path.startswith(("/memfd:", "/dev/zero", "/SYSV"))
-        if in_memory and key not in executable:
+        if (in_memory or path.startswith(f"{data}/")) and key not in executable:
             continue
         first, last = (int(bound, 16) for bound in place.split("-"))
         size = os.stat(f"/proc/{pid}/map_files/{first:x}-{last:x}").st_size
         path = path.removesuffix(" (deleted)")
         files[f"{path} ({key[1]})" if in_memory else path] = size
-    name = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
     return {"name": name, "files": files}
 
 

@@ -34,16 +34,18 @@ pub trait Model: Send {
 pub type Load = dyn Fn(&str) -> Result<Box<dyn Model>, Failure> + Send + Sync;
 
 /// The elements, copied to memory that is aligned for them.
-pub fn elements<T: Copy + Default>(bytes: &[u8]) -> Vec<T> {
+pub fn elements<T: Copy>(bytes: &[u8]) -> Vec<T> {
     let size = std::mem::size_of::<T>();
-    let mut values = vec![T::default(); bytes.len() / size];
-    // Plain numbers of a size that divides the length: any bytes are valid.
+    let count = bytes.len() / size;
+    let mut values: Vec<T> = Vec::with_capacity(count);
+    // Plain numbers: any bytes are valid.
     unsafe {
         std::ptr::copy_nonoverlapping(
             bytes.as_ptr(),
             values.as_mut_ptr().cast::<u8>(),
-            values.len() * size,
+            count * size,
         );
+        values.set_len(count);
     }
     values
 }
@@ -141,7 +143,12 @@ impl Connection {
             "HTTP/1.1 200 OK\r\ncontent-type: application/x-npy\r\ncontent-length: {}\r\n\r\n",
             self.answer.len()
         );
-        self.stream.write_all(head.as_bytes())?;
+        // A small answer goes out in one record; a large one is not moved for that.
+        if self.answer.len() < 8192 {
+            self.answer.splice(0..0, head.into_bytes());
+        } else {
+            self.stream.write_all(head.as_bytes())?;
+        }
         self.stream.write_all(&self.answer)?;
         Ok(())
     }
