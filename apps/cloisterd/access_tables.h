@@ -6,10 +6,10 @@
 #include "access/certificates.h"
 #include "access/grants.h"
 #include "access/principals.h"
-#include "access/quotas.h"
 #include "books.h"
 #include "config/server_config.h"
 #include "serving/sealed_uploads.h"
+#include "store_choice.h"
 #include "vault/vault.h"
 
 namespace cloister {
@@ -35,7 +35,6 @@ struct AccessTables {
       certificates_store, hpke_store;
   std::unique_ptr<Principals> principals;
   std::unique_ptr<Grants> grants;
-  std::unique_ptr<Quotas> quotas;
   std::unique_ptr<Certificates> certificates;
   std::unique_ptr<Books> books;
   std::unique_ptr<SealedKeys> sealed_keys;
@@ -45,5 +44,11 @@ struct AccessTables {
 /// All arguments must outlive what is returned. Fails: `corrupt`, `io`.
 Result<AccessTables> open_access_tables(Vault& vault, Entropy& entropy, const Clock& clock,
                                         const ServerConfig& config);
+
+/// Puts one event on the server into the trail of a store that no server has open. The catalogue
+/// and its anchor stay as they are, so that a copy of the store made before is none that was rolled
+/// back. Fails: `conflict` where a server has it open; else as opening it does, as the trail does.
+Status note_in_store(const StorePlace& place, Entropy& entropy, const Clock& clock,
+                     AuditAction action, const std::optional<Sha256Digest>& sha256);
 
 }  // namespace cloister

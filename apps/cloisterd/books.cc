@@ -1,10 +1,22 @@
 #include "books.h"
 
+#include <initializer_list>
 #include <utility>
 
 #include "base/mutex.h"
 
 namespace cloister {
+namespace {
+
+/// Of things that were all tried.
+Status first_failure(std::initializer_list<Status> tried) {
+  for (const Status& each : tried) {
+    if (!each.ok()) return each;
+  }
+  return Done{};
+}
+
+}  // namespace
 
 /// What a book writes to. The trail is written by requests while the flushing thread anchors.
 class Books::Log final : public EntryStore {
@@ -55,38 +67,45 @@ class Books::Log final : public EntryStore {
   const std::unique_ptr<SealedLog> log_ GUARDED_BY(mutex_);
 };
 
-Books::Books(const Clock& clock) : clock_(clock), anchored_(clock.steady()) {}
+Books::Books(const Clock& clock) : clock_(clock), anchored_at_(clock.steady()) {}
 
 Books::~Books() = default;
 
-Result<std::unique_ptr<Books>> Books::open(Vault& vault, const Clock& clock) {
+Result<std::unique_ptr<Books>> Books::open(Vault& vault, RecordStore& quotas,
+                                           const Clock& clock) {
   std::unique_ptr<Books> books(new Books(clock));
   CLOISTER_ASSIGN(books->usage_log_, Log::open(vault, "usage"));
   CLOISTER_ASSIGN(books->audit_log_, Log::open(vault, "audit"));
+  CLOISTER_ASSIGN(books->quotas_log_, Log::open(vault, "quotas"));
   CLOISTER_ASSIGN(books->usage_, UsageLedger::open(*books->usage_log_, clock));
   CLOISTER_ASSIGN(books->audit_, AuditTrail::open(*books->audit_log_, clock));
+  CLOISTER_ASSIGN(books->quotas_, Quotas::open(quotas, *books->quotas_log_, clock));
   return books;
 }
 
+Status Books::note(AuditAction action, const std::optional<Sha256Digest>& sha256) {
+  AuditEvent event;
+  event.action = action;
+  event.sha256 = sha256;
+  return audit_->record(kServerChain, event);
+}
+
 Status Books::flush() {
-  CLOISTER_TRY(usage_->flush());
-  CLOISTER_TRY(audit_->flush());
-  if (clock_.steady() - anchored_ < kAnchorEvery) return Done{};
-  return anchor();
+  const Status flushed = first_failure({usage_->flush(), audit_->flush(), quotas_->flush()});
+  if (clock_.steady() - anchored_at_ < kAnchorEvery) return flushed;
+  return first_failure({flushed, anchor()});
 }
 
 Status Books::close() {
   // Twice, as what is young is written by the second.
-  CLOISTER_TRY(usage_->flush());
-  CLOISTER_TRY(usage_->flush());
-  CLOISTER_TRY(audit_->flush());
-  return anchor();
+  return first_failure({usage_->flush(), usage_->flush(), audit_->flush(), quotas_->flush(),
+                        anchor()});
 }
 
 Status Books::anchor() {
-  CLOISTER_TRY(usage_log_->anchor());
-  CLOISTER_TRY(audit_log_->anchor());
-  anchored_ = clock_.steady();
+  CLOISTER_TRY(
+      first_failure({usage_log_->anchor(), audit_log_->anchor(), quotas_log_->anchor()}));
+  anchored_at_ = clock_.steady();
   return Done{};
 }
 

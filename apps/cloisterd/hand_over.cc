@@ -2,9 +2,11 @@
 
 #include <atomic>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <utility>
 
+#include "access_tables.h"
 #include "api/routes.h"
 #include "base/posix/posix_clock.h"
 #include "base/posix/posix_entropy.h"
@@ -33,12 +35,19 @@ HttpResponse plain(int status, std::string text) {
   return text_response(status, "text/plain", std::move(text));
 }
 
+/// Makes durable that the store's key goes to the software of this digest.
+using NoteHandOver = std::function<Status(const std::optional<Sha256Digest>& software)>;
+
 /// The two requests of a hand-over: evidence of this server, and evidence for the store's key.
 class HandOverHandler final : public RequestHandler {
  public:
   HandOverHandler(Attester& attester, const UpgradeTrust& trust, const Clock& clock,
-                  std::shared_ptr<const SecretBytes> store)
-      : attester_(attester), trust_(trust), clock_(clock), store_(std::move(store)) {}
+                  std::shared_ptr<const SecretBytes> store, NoteHandOver note)
+      : attester_(attester),
+        trust_(trust),
+        clock_(clock),
+        store_(std::move(store)),
+        note_(std::move(note)) {}
 
   bool done() const noexcept { return done_.load(); }
   void stop() { jobs_.stop(); }
@@ -86,6 +95,14 @@ class HandOverHandler final : public RequestHandler {
       return plain(403, verdict.accepted() ? "the evidence was not made to ask for a store's key\n"
                                            : verdict_text(verdict));
     }
+    if (done_.load()) return plain(410, "the store was handed over to another\n");
+    // Before the key leaves: whoever ends this process then has the event, and not the key.
+    const Status noted = note_(verdict.claims->software);
+    if (!noted.ok()) {
+      return plain(503, noted.error().code == Code::conflict
+                            ? "another server has this store open\n"
+                            : "the store cannot be written\n");
+    }
     HttpResponse response;
     response.headers = {{"content-type", "application/octet-stream"},
                         {"cache-control", "no-store"}};
@@ -99,6 +116,7 @@ class HandOverHandler final : public RequestHandler {
   const UpgradeTrust& trust_;
   const Clock& clock_;
   const std::shared_ptr<const SecretBytes> store_;
+  const NoteHandOver note_;
   std::atomic<bool> done_ = false;
   JobQueue jobs_{1, 16};
 };
@@ -143,7 +161,11 @@ Status hand_over_store(const Options& options, const ServerConfig& config) {
                     server_facts(config, software.digest, "none"), canonical_text(config));
   CertificateKeeper keeper(attester, clock, config.names);
   HandOverHandler handler(attester, trust, clock,
-                          std::make_shared<const SecretBytes>(std::move(store)));
+                          std::make_shared<const SecretBytes>(std::move(store)),
+                          [&](const std::optional<Sha256Digest>& peer) {
+                            return note_in_store(place, entropy, clock,
+                                                 AuditAction::store_handed_over, peer);
+                          });
   CLOISTER_ASSIGN(const auto server, listen(config, tls, keeper, handler));
   std::printf("pin: %s\nurl: https://%s:%u\n", tls.pin().c_str(), config.listen_address.c_str(),
               static_cast<unsigned>(server->port()));

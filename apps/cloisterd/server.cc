@@ -105,8 +105,8 @@ Status import_models(const ServerConfig& config, const AccessTables& access, Mod
   if (!folder.ok()) {
     return Error{folder.error().code, "start.import", Detail("\"import\": no such folder")};
   }
-  return SealedImports({*folder.value(), *access.principals, *access.sealed, models, events,
-                        config.upload_bytes_max},
+  return SealedImports({*folder.value(), *access.principals, *access.sealed, models,
+                        access.books->audit(), events, config.upload_bytes_max},
                        std::move(expected))
       .run();
 }
@@ -141,27 +141,20 @@ void print_start(const ServerConfig& config, std::uint16_t port, const std::stri
   std::fflush(stdout);
 }
 
-/// One event about the server itself.
-Status note(AuditTrail& audit, AuditAction action, const std::optional<Sha256Digest>& sha256 = {}) {
-  AuditEvent event;
-  event.action = action;
-  event.sha256 = sha256;
-  return audit.record(kServerChain, event);
+/// What every owner may know of this start: under which configuration, with which software, with
+/// which keys.
+Status note_start(Books& books, const ServerFacts& facts) {
+  CLOISTER_TRY(books.note(AuditAction::server_started, facts.configuration));
+  CLOISTER_TRY(books.note(AuditAction::software, facts.software));
+  CLOISTER_TRY(books.note(AuditAction::receipt_key, facts.receipt_key));
+  return books.note(AuditAction::model_key, facts.hpke_key);
 }
 
-/// What every owner may know of this start: under which configuration, with which keys.
-Status note_start(AuditTrail& audit, const ServerFacts& facts) {
-  CLOISTER_TRY(note(audit, AuditAction::server_started, facts.configuration));
-  CLOISTER_TRY(note(audit, AuditAction::receipt_key, facts.receipt_key));
-  return note(audit, AuditAction::model_key, facts.hpke_key);
-}
-
-Status renew(HttpsServer& server, const TlsKey& tls, CertificateKeeper& keeper,
-             AuditTrail& audit) {
+Status renew(HttpsServer& server, const TlsKey& tls, CertificateKeeper& keeper, Books& books) {
   CLOISTER_ASSIGN(TlsIdentity identity, tls.identity(keeper));
   const Sha256Digest certificate = sha256(identity.certificate);
   CLOISTER_TRY(server.replace_identity(std::move(identity)));
-  return note(audit, AuditAction::certificate_renewed, certificate);
+  return books.note(AuditAction::certificate_renewed, certificate);
 }
 
 /// Shows a new key for sealed models where it is time; true where the evidence then names another.
@@ -169,7 +162,7 @@ bool rotate_sealed_keys(const AccessTables& access, Attester& attester, EventSin
   const auto rotated = access.sealed_keys->rotate();
   if (rotated.ok() && !rotated.value()) return false;
   const Sha256Digest shown = access.sealed->key_digest();
-  const Status noted = rotated.ok() ? note(access.books->audit(), AuditAction::model_key, shown)
+  const Status noted = rotated.ok() ? access.books->note(AuditAction::model_key, shown)
                                     : Status(rotated.error());
   if (!noted.ok()) events.record(OperationFailed{noted.error().code, "server.sealed_keys"});
   if (rotated.ok()) attester.use_hpke_key(shown);
@@ -189,7 +182,7 @@ void serve_until_stopped(HttpsServer& server, const TlsKey& tls, Attester& attes
     outdated = rotate_sealed_keys(access, attester, events) || outdated;
     if (!outdated && (clock.steady() < renewal || !keeper.is_due())) continue;
     renewal = clock.steady() + kRenewalRetry;
-    const Status renewed = renew(server, tls, keeper, access.books->audit());
+    const Status renewed = renew(server, tls, keeper, *access.books);
     if (!renewed.ok()) events.record(OperationFailed{renewed.error().code, "server.renewal"});
     outdated = outdated && !renewed.ok();
   }
@@ -235,7 +228,7 @@ void stop_all(HttpsServer& server, Batcher& batcher, Queues& queues, Books& book
   server.stop(kDrain);
   batcher.stop();
   queues.stop();
-  for (const Status& kept : {note(books.audit(), AuditAction::server_stopped), books.close()}) {
+  for (const Status& kept : {books.note(AuditAction::server_stopped), books.close()}) {
     if (!kept.ok()) events.record(OperationFailed{kept.error().code, "server.books"});
   }
   events.record(ServerStopped{
@@ -269,18 +262,18 @@ Status run_server(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const auto options_book, OptionsBook::open(*vault));
   Statistics statistics;
   Models models({*vault, residency, *choice.engine, admission, clock, events, *options_book,
-                 statistics, *access.grants, *access.quotas},
+                 statistics, *access.grants, access.books->quotas()},
                 models_settings(config));
   CLOISTER_TRY(make_first_owner(options, config, *access.principals));
   CLOISTER_TRY(start_models(config, access, models, residency, clock, events));
-  CLOISTER_TRY(note_start(access.books->audit(), facts));
+  CLOISTER_TRY(note_start(*access.books, facts));
   RequestCounters counters;
   Queues queues(config);
   Batcher batcher({run_model_of(models), statistics, clock, queues.runs});
   ApiHandler handler({models,
-                      *access.principals, *access.grants, *access.quotas, *access.certificates,
-                      access.books->usage(),
-                      access.books->audit(),
+                      *access.principals, *access.grants,
+                      access.books->quotas(), *access.certificates,
+                      access.books->usage(), access.books->audit(),
                       *receipts,
                       *access.sealed,
                       attestation,

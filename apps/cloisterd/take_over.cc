@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "access_tables.h"
 #include "base/posix/posix_clock.h"
 #include "base/posix/posix_entropy.h"
 #include "client/session.h"
@@ -63,6 +64,9 @@ Status take_over_store(const Options& options, const ServerConfig& config) {
   CLOISTER_ASSIGN(const SecretBytes handed_over, ask(*opened.session, evidence));
   CLOISTER_TRY(import_store(vault_parts(place, entropy, clock), place.root_secret, place.settings,
                             handed_over));
+  const auto& claims = opened.verdict.claims;
+  CLOISTER_TRY(note_in_store(place, entropy, clock, AuditAction::store_taken_over,
+                             claims ? claims->software : std::nullopt));
   std::printf("taken over: the store opens for this build from now on, and for no other\n");
   return Done{};
 }

@@ -14,8 +14,9 @@ namespace {
 constexpr std::uint8_t kWhole = 1;
 constexpr std::uint8_t kMore = 2;
 constexpr std::uint64_t kLogBytes = 8U << 20;  // a log longer than this and its sum is summed up
-constexpr std::size_t kEventBytesMax = 2048;
-constexpr std::size_t kChainsMax = 20'000;
+// Names and digests have 64 characters at most. All chains, full of these, fit one entry of a log.
+constexpr std::size_t kEventBytesMax = 600;
+constexpr std::size_t kDeniedMax = 10'000;
 constexpr std::string_view kLabel = "cloister audit 1 ";
 
 Error damaged() { return Error{Code::corrupt, "audit.entry"}; }
@@ -77,9 +78,12 @@ const char* name_of(AuditAction action) noexcept {
   switch (action) {
     case AuditAction::server_started: return "server-started";
     case AuditAction::server_stopped: return "server-stopped";
+    case AuditAction::software: return "software";
     case AuditAction::receipt_key: return "receipt-key";
     case AuditAction::model_key: return "model-key";
     case AuditAction::certificate_renewed: return "certificate-renewed";
+    case AuditAction::store_handed_over: return "store-handed-over";
+    case AuditAction::store_taken_over: return "store-taken-over";
     case AuditAction::refused_authentications: return "refused-authentications";
     case AuditAction::principal_created: return "principal-created";
     case AuditAction::principal_removed: return "principal-removed";
@@ -92,6 +96,7 @@ const char* name_of(AuditAction action) noexcept {
     case AuditAction::grant_given: return "grant-given";
     case AuditAction::grant_taken_back: return "grant-taken-back";
     case AuditAction::version_uploaded: return "version-uploaded";
+    case AuditAction::version_imported: return "version-imported";
     case AuditAction::version_erased: return "version-erased";
     case AuditAction::model_loaded: return "model-loaded";
     case AuditAction::model_unloaded: return "model-unloaded";
@@ -118,12 +123,31 @@ Result<std::unique_ptr<AuditTrail>> AuditTrail::open(EntryStore& store, const Cl
 
 Status AuditTrail::record(const PrincipalId& whose, const AuditEvent& event) {
   const MutexLock lock(mutex_);
-  const Chain& chain = chain_of(whose);
-  const std::string json =
-      json_of(event, chain.dropped + chain.events.size() + 1, clock_.utc());
+  const bool again = event.outcome == AuditOutcome::denied && was_denied(whose, event);
+  if (again && !unwritten_) return Done{};
+  const auto found = chains_.find(whose);
+  if (found == chains_.end() && chains_.size() >= kAuditChainsMax) {
+    return Error{Code::too_large, "audit.chains"};
+  }
+  const std::uint64_t before =
+      found == chains_.end() ? 0 : found->second.dropped + found->second.events.size();
+  const std::string json = json_of(event, before + 1, clock_.utc());
   if (json.size() > kEventBytesMax) return Error{Code::too_large, "audit.event"};
   add(whose, json);
   return write(whose, json);
+}
+
+/// Whether a denial like this one was recorded lately; it is from now on.
+bool AuditTrail::was_denied(const PrincipalId& whose, const AuditEvent& event) {
+  const SteadyTime now = clock_.steady();
+  if (now - denied_since_ >= kRefusedEvery || denied_.size() >= kDeniedMax) {
+    denied_.clear();
+    denied_since_ = now;
+  }
+  std::string like = whose.value + ' ' + event.actor.value + ' ' + name_of(event.action) + ' ' +
+                     event.model + ' ';
+  if (event.version) like += std::to_string(event.version->value);
+  return !denied_.insert(std::move(like)).second;
 }
 
 Status AuditTrail::flush() {
@@ -254,7 +278,7 @@ Status AuditTrail::load(Bytes entry) {
 
 Status AuditTrail::load_whole(ByteReader& reader) {
   CLOISTER_ASSIGN(const std::uint32_t chains, reader.u32_le());
-  if (chains > kChainsMax || !chains_.empty()) return damaged();
+  if (chains > kAuditChainsMax || !chains_.empty()) return damaged();
   for (std::uint32_t i = 0; i < chains; ++i) {
     CLOISTER_ASSIGN(const PrincipalId whose, read_name(reader));
     if (chains_.contains(whose)) return damaged();

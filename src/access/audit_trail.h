@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,14 +22,16 @@ namespace cloister {
 
 inline constexpr std::size_t kAuditEventsPerChainMax = 5'000;
 inline constexpr std::size_t kAuditEventsMax = 50'000;
-inline constexpr std::chrono::seconds kRefusedEvery{60};
+inline constexpr std::size_t kAuditChainsMax = 20'000;
+inline constexpr std::chrono::hours kRefusedEvery{1};
 
 /// What happened; docs/access.md says what each event is about.
 enum class AuditAction : std::uint8_t {
-  server_started, server_stopped, receipt_key, model_key, certificate_renewed,
-  refused_authentications, principal_created, principal_removed, token_minted, tokens_revoked,
-  quota_set, authority_added, authority_removed, certificate_bound, grant_given, grant_taken_back,
-  version_uploaded, version_erased, model_loaded, model_unloaded
+  server_started, server_stopped, software, receipt_key, model_key, certificate_renewed,
+  store_handed_over, store_taken_over, refused_authentications, principal_created,
+  principal_removed, token_minted, tokens_revoked, quota_set, authority_added, authority_removed,
+  certificate_bound, grant_given, grant_taken_back, version_uploaded, version_imported,
+  version_erased, model_loaded, model_unloaded
 };
 /// "server-started", ...
 const char* name_of(AuditAction action) noexcept;
@@ -45,7 +48,8 @@ struct AuditEvent {
   std::string model;                       ///< of the chain's owner; empty: about none
   std::optional<VersionNumber> version;
   PrincipalId principal;                   ///< whom it was about; empty: nobody
-  std::optional<Sha256Digest> sha256;      ///< of the model, key, certificate or configuration
+  /// Of the model, key, certificate, configuration or software.
+  std::optional<Sha256Digest> sha256;
   std::optional<std::uint64_t> count;
 };
 
@@ -61,8 +65,10 @@ class AuditTrail {
   /// Both must outlive the trail. Fails: `corrupt`.
   static Result<std::unique_ptr<AuditTrail>> open(EntryStore& store, const Clock& clock);
 
-  /// Durable on success. Fails: `too_large` past 2 KiB of JSON; as the store does, and the event is
-  /// then written with the next one.
+  /// Durable on success. A denial like one of the last kRefusedEvery (whose, who, what) is passed
+  /// over: who may do nothing can fill no chain. Fails: `too_large` past 600 bytes of JSON and for
+  /// a chain beyond kAuditChainsMax; as the store does, and the event is then written with the next
+  /// one.
   Status record(const PrincipalId& whose, const AuditEvent& event);
   /// An authentication was refused. Never waits; `flush` makes one event of all.
   void count_refused() noexcept { refused_.fetch_add(1, std::memory_order_relaxed); }
@@ -95,6 +101,7 @@ class AuditTrail {
 
   AuditTrail(EntryStore& store, const Clock& clock) : store_(store), clock_(clock) {}
   Chain& chain_of(const PrincipalId& whose) REQUIRES(mutex_);
+  bool was_denied(const PrincipalId& whose, const AuditEvent& event) REQUIRES(mutex_);
   void add(const PrincipalId& whose, std::string json) REQUIRES(mutex_);
   static void drop_oldest(Chain& chain);
   Status load(Bytes entry) REQUIRES(mutex_);
@@ -113,6 +120,8 @@ class AuditTrail {
   bool unwritten_ GUARDED_BY(mutex_) = false;    // an event in memory is not in the store
   std::uint64_t summed_bytes_ GUARDED_BY(mutex_) = 0;
   std::optional<SteadyTime> refused_at_ GUARDED_BY(mutex_);
+  std::set<std::string> denied_ GUARDED_BY(mutex_);  // since denied_since_
+  SteadyTime denied_since_ GUARDED_BY(mutex_){};
 };
 
 }  // namespace cloister

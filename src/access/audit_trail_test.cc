@@ -105,6 +105,45 @@ TEST_F(AuditTrailTest, StatesNothingThatIsNotDurable) {
   EXPECT_EQ(open()->part_of(kClinic, 0).value().count, 1U);
 }
 
+TEST_F(AuditTrailTest, RefusesWhatWouldNotFitItsLog) {
+  const auto trail = open();
+  EXPECT_EQ(trail->record(kClinic, granted(std::string(600, 'x'))).error().code, Code::too_large);
+  for (std::size_t i = 0; i < kAuditChainsMax; ++i) {
+    ASSERT_TRUE(trail->record({"o" + std::to_string(i)}, granted("a")).ok());
+  }
+  EXPECT_EQ(trail->record(kClinic, granted("a")).error().code, Code::too_large);
+  EXPECT_TRUE(trail->record({"o1"}, granted("b")).ok());
+  EXPECT_EQ(open()->part_of({"o1"}, 0).value().count, 2U);
+}
+
+TEST_F(AuditTrailTest, RecordsADenialAndNotItsRepetitions) {
+  const auto trail = open();
+  AuditEvent denied = granted("");
+  denied.outcome = AuditOutcome::denied;
+  denied.actor = {"bank"};
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(trail->record(kClinic, denied).ok());
+  EXPECT_EQ(trail->part_of(kClinic, 0).value().count, 1U);
+  denied.actor = {"lab"};
+  ASSERT_TRUE(trail->record(kClinic, denied).ok());
+  denied.version = VersionNumber{2};
+  ASSERT_TRUE(trail->record(kClinic, denied).ok());
+  ASSERT_TRUE(trail->record({"other"}, denied).ok());
+  EXPECT_EQ(trail->part_of(kClinic, 0).value().count, 3U);
+  clock_.advance(kRefusedEvery);
+  ASSERT_TRUE(trail->record(kClinic, denied).ok());
+  EXPECT_EQ(trail->part_of(kClinic, 0).value().count, 4U);
+}
+
+TEST_F(AuditTrailTest, WritesADenialThatItCouldNotWriteBefore) {
+  const auto trail = open();
+  AuditEvent denied = granted("");
+  denied.outcome = AuditOutcome::denied;
+  store_.next = MemoryStore::Next::fails_and_is_lost;
+  EXPECT_FALSE(trail->record(kClinic, denied).ok());
+  EXPECT_TRUE(trail->record(kClinic, denied).ok());
+  EXPECT_GE(open()->part_of(kClinic, 0).value().count, 1U);
+}
+
 TEST_F(AuditTrailTest, KeepsOwnersApart) {
   const auto trail = open();
   ASSERT_TRUE(trail->record(kClinic, granted("a")).ok());

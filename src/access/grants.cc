@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/byte_reader.h"
-#include "base/byte_writer.h"
+#include "access/stored_name.h"
 
 namespace cloister {
 namespace {
@@ -14,18 +13,6 @@ constexpr std::uint64_t kNever = 0;
 constexpr std::uint64_t kTimeMax = 1ULL << 40;
 constexpr std::uint8_t kAllRights = 7;
 constexpr std::array kRights = {Right::infer, Right::metadata, Right::manage};
-
-void write_name(ByteWriter& writer, const std::string& name) {
-  writer.u8(static_cast<std::uint8_t>(name.size()));
-  writer.bytes(bytes_of(name));
-}
-
-Result<std::string> read_name(ByteReader& reader) {
-  CLOISTER_ASSIGN(const std::uint8_t size, reader.u8());
-  CLOISTER_ASSIGN(const Bytes name, reader.take(size));
-  if (!is_name(text_of(name))) return Error{Code::corrupt, "grants.name"};
-  return std::string(text_of(name));
-}
 
 }  // namespace
 
@@ -186,9 +173,9 @@ Result<Grants::Table> Grants::decode(Bytes content) {
   for (std::uint32_t i = 0; i < count; ++i) {
     Key key;
     Terms terms;
-    CLOISTER_ASSIGN(key.to.value, read_name(reader));
-    CLOISTER_ASSIGN(key.model.owner.value, read_name(reader));
-    CLOISTER_ASSIGN(key.model.name, read_name(reader));
+    CLOISTER_ASSIGN(key.to.value, read_name(reader, "grants.name"));
+    CLOISTER_ASSIGN(key.model.owner.value, read_name(reader, "grants.name"));
+    CLOISTER_ASSIGN(key.model.name, read_name(reader, "grants.name"));
     CLOISTER_ASSIGN(key.version, reader.u64_le());
     CLOISTER_ASSIGN(terms.rights.bits, reader.u8());
     CLOISTER_ASSIGN(const std::uint64_t expires, reader.u64_le());

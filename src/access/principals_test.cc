@@ -4,20 +4,10 @@
 
 #include <algorithm>
 
+#include "support/memory_record.h"
+
 namespace cloister {
 namespace {
-
-class MemoryStore final : public RecordStore {
- public:
-  Status load(const std::function<Status(Bytes)>& use) const override { return use(content); }
-  Status save(Bytes more) override {
-    if (broken) return Error{Code::io, "test.save"};
-    content = copy_of(more);
-    return Done{};
-  }
-  ByteVector content;
-  bool broken = false;
-};
 
 class CountingEntropy final : public Entropy {
  public:
@@ -44,7 +34,7 @@ class PrincipalsTest : public testing::Test {
   std::unique_ptr<Principals> open() {
     return std::move(Principals::open(store, entropy, clock)).value();
   }
-  MemoryStore store;
+  MemoryRecord store;
   CountingEntropy entropy;
   StillClock clock;
   const PrincipalId clinic{"clinic"};

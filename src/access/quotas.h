@@ -8,6 +8,7 @@
 #include <optional>
 #include <variant>
 
+#include "access/entry_store.h"
 #include "access/record_store.h"
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -41,12 +42,14 @@ struct QuotaRefusal {
 };
 
 /// The quotas of principals, which who created them sets, and what is left of them. What was used
-/// is kept in memory: an interval begins anew with the server. Safe from several threads; `store`
-/// and `clock` outlive it.
+/// goes on counting after a restart, but for what came after the last flush. Intervals go by the
+/// host's clock. Safe from several threads.
 class Quotas {
  public:
+  /// `terms` keeps the quotas, `used` what was used of them; both and `clock` outlive it.
   /// Fails: `corrupt`.
-  static Result<std::unique_ptr<Quotas>> open(RecordStore& store, const Clock& clock);
+  static Result<std::unique_ptr<Quotas>> open(RecordStore& terms, EntryStore& used,
+                                              const Clock& clock);
 
   /// At once and durable. Terms that bound nothing remove the quota.
   /// Fails: `invalid` (a number past kQuotaMax, an interval of none or too many seconds),
@@ -75,12 +78,17 @@ class Quotas {
   using Begun = std::variant<std::unique_ptr<Run>, QuotaRefusal>;
   Begun begin(const PrincipalId& principal);
 
+  /// Makes durable what was used before the call. On failure it stays to be flushed again.
+  /// Fails: as the store does.
+  Status flush();
+
  private:
   struct Used {
-    SteadyTime since{};  ///< the interval's beginning
+    std::optional<SteadyTime> since;  ///< the interval's beginning; nothing before the first
     std::uint64_t requests = 0;
     std::chrono::nanoseconds compute{};
     std::uint64_t runs = 0;
+    bool is_written = true;
   };
   struct Entry {
     QuotaTerms terms;
@@ -88,16 +96,22 @@ class Quotas {
   };
   using Table = std::map<PrincipalId, Entry>;
 
-  Quotas(RecordStore& store, const Clock& clock) : store_(store), clock_(clock) {}
+  Quotas(RecordStore& terms, EntryStore& used, const Clock& clock)
+      : terms_(terms), used_(used), clock_(clock) {}
   static ByteVector encode(const Table& table);
   static Result<Table> decode(Bytes content);
   std::optional<QuotaRefusal> refusal(Entry& entry, SteadyTime now) const;
+  Status load_used(Bytes encoded) REQUIRES(mutex_);
+  ByteVector encode_used(bool all) REQUIRES(mutex_);
   void end(const PrincipalId& principal, std::chrono::nanoseconds compute) noexcept;
   Table current() const EXCLUDES(mutex_);
 
-  RecordStore& store_;
+  RecordStore& terms_;
+  EntryStore& used_;
   const Clock& clock_;
   Mutex changes_;  // one change at a time; taken before mutex_
+  Mutex flush_;    // one flush at a time; taken before mutex_
+  bool must_restart_ GUARDED_BY(flush_) = true;  // a log goes on only behind an entry of this start
   mutable Mutex mutex_;
   Table table_ GUARDED_BY(mutex_);
 };

@@ -4,6 +4,7 @@
 
 #include "support/fake_clock.h"
 #include "support/memory_record.h"
+#include "support/memory_store.h"
 
 namespace cloister {
 namespace {
@@ -18,9 +19,15 @@ class QuotasTest : public testing::Test {
     const auto* refusal = std::get_if<QuotaRefusal>(&begun);
     return refusal == nullptr ? "" : refusal->what;
   }
+  /// As if the server had begun anew.
+  void reopen() {
+    used_.needs_restart = true;
+    quotas_ = Quotas::open(store_, used_, clock_).value();
+  }
   FakeClock clock_;
   MemoryRecord store_;
-  std::unique_ptr<Quotas> quotas_ = Quotas::open(store_, clock_).value();
+  MemoryStore used_;
+  std::unique_ptr<Quotas> quotas_ = Quotas::open(store_, used_, clock_).value();
 };
 
 TEST_F(QuotasTest, RefusesTermsThatMeanNothing) {
@@ -43,7 +50,19 @@ TEST_F(QuotasTest, RefusesEveryChangedRecordThatItCannotMean) {
   const ByteVector whole = store_.content;
   for (std::size_t size = 1; size < whole.size(); ++size) {
     store_.content.assign(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
-    EXPECT_EQ(Quotas::open(store_, clock_).error().code, Code::corrupt) << size;
+    EXPECT_EQ(Quotas::open(store_, used_, clock_).error().code, Code::corrupt) << size;
+  }
+}
+
+TEST_F(QuotasTest, RefusesWhatWasUsedWithAnyByteCutOff) {
+  ASSERT_TRUE(quotas_->set(kBank, {.requests = 3}).ok());
+  EXPECT_EQ(refused(), "");
+  ASSERT_TRUE(quotas_->flush().ok());
+  const ByteVector whole = used_.entries.back();
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    used_.entries.back().assign(whole.begin(),
+                                whole.begin() + static_cast<std::ptrdiff_t>(size));
+    EXPECT_EQ(Quotas::open(store_, used_, clock_).error().code, Code::corrupt) << size;
   }
 }
 
@@ -87,10 +106,57 @@ TEST_F(QuotasTest, KeepsTermsThroughARestartAndForgetsThoseThatBoundNothing) {
   const QuotaTerms terms{.stored_bytes = 1, .versions = 2, .requests = 0, .compute_seconds = 4,
                          .runs = 5, .interval = std::chrono::seconds{6}};
   ASSERT_TRUE(quotas_->set(kBank, terms).ok());
-  EXPECT_EQ(Quotas::open(store_, clock_).value()->of(kBank), terms);
+  reopen();
+  EXPECT_EQ(quotas_->of(kBank), terms);
   ASSERT_TRUE(quotas_->set(kBank, {}).ok());
   EXPECT_EQ(refused(), "");
-  EXPECT_TRUE(Quotas::open(store_, clock_).value()->of(kBank).bound_nothing());
+  reopen();
+  EXPECT_TRUE(quotas_->of(kBank).bound_nothing());
+}
+
+TEST_F(QuotasTest, GoesOnCountingAfterARestartWithinTheInterval) {
+  ASSERT_TRUE(
+      quotas_->set(kBank, {.requests = 3, .interval = std::chrono::seconds{10}}).ok());
+  EXPECT_EQ(refused(), "");
+  ASSERT_TRUE(quotas_->flush().ok());
+  EXPECT_EQ(refused(), "");
+  ASSERT_TRUE(quotas_->flush().ok());
+  EXPECT_EQ(refused(), "");  // and lost: no flush came after it
+  clock_.advance(std::chrono::seconds{4});
+  reopen();
+  EXPECT_EQ(refused(), "");
+  const auto begun = quotas_->begin(kBank);
+  EXPECT_EQ(std::get<QuotaRefusal>(begun).retry_after, std::chrono::seconds{6});
+  ASSERT_TRUE(quotas_->flush().ok());
+  clock_.advance(std::chrono::seconds{6});
+  reopen();
+  EXPECT_EQ(refused(), "");
+  EXPECT_EQ(refused(), "");
+}
+
+TEST_F(QuotasTest, BeginsTheIntervalAnewAndKeepsTheCountWhereTheClockRanBack) {
+  ASSERT_TRUE(
+      quotas_->set(kBank, {.requests = 1, .interval = std::chrono::seconds{10}}).ok());
+  EXPECT_EQ(refused(), "");
+  ASSERT_TRUE(quotas_->flush().ok());
+  clock_.set_utc(clock_.utc() - std::chrono::hours{1});
+  reopen();
+  const auto begun = quotas_->begin(kBank);
+  EXPECT_EQ(std::get<QuotaRefusal>(begun).retry_after, std::chrono::seconds{10});
+}
+
+TEST_F(QuotasTest, WritesAgainWhatAFailedWriteMayHaveLost) {
+  ASSERT_TRUE(quotas_->set(kBank, {.requests = 2}).ok());
+  ASSERT_TRUE(quotas_->flush().ok());
+  for (const auto next : {MemoryStore::Next::fails_and_is_lost,
+                          MemoryStore::Next::fails_and_is_kept}) {
+    EXPECT_EQ(refused(), "");
+    used_.next = next;
+    EXPECT_EQ(quotas_->flush().error().code, Code::io);
+    ASSERT_TRUE(quotas_->flush().ok());
+  }
+  reopen();
+  EXPECT_EQ(refused(), "requests");
 }
 
 }  // namespace

@@ -1,28 +1,17 @@
 #include "access/usage_ledger.h"
 
 #include <limits>
+#include <optional>
 
-#include "base/byte_reader.h"
-#include "base/byte_writer.h"
+#include "access/stored_name.h"
 
 namespace cloister {
 namespace {
 
 constexpr std::uint8_t kFormat = 1;
 constexpr std::uint64_t kLogBytes = 8U << 20;  // a log longer than this and its sum is summed up
+constexpr std::size_t kRowsAtATime = 1'000;    // under the lock that answers wait for
 constexpr std::uint32_t kDayMax = 200'000;     // days since 1970
-
-void write_text(ByteWriter& writer, const std::string& text) {
-  writer.u8(static_cast<std::uint8_t>(text.size()));
-  writer.bytes(bytes_of(text));
-}
-
-Result<std::string> read_name(ByteReader& reader) {
-  CLOISTER_ASSIGN(const std::uint8_t size, reader.u8());
-  CLOISTER_ASSIGN(const Bytes text, reader.take(size));
-  if (!is_name(text_of(text))) return Error{Code::corrupt, "usage.name"};
-  return std::string(text_of(text));
-}
 
 std::uint64_t sum(std::uint64_t a, std::uint64_t b) noexcept {
   const std::uint64_t left = std::numeric_limits<std::uint64_t>::max() - a;
@@ -121,10 +110,10 @@ ByteVector UsageLedger::encode(const Rows& rows) {
   writer.u32_le(static_cast<std::uint32_t>(rows.size()));
   for (const auto& [key, amount] : rows) {
     const auto& [version, principal, day] = key;
-    write_text(writer, version.model.owner.value);
-    write_text(writer, version.model.name);
+    write_name(writer, version.model.owner.value);
+    write_name(writer, version.model.name);
     writer.u64_le(version.version.value);
-    write_text(writer, principal.value);
+    write_name(writer, principal.value);
     writer.u32_le(static_cast<std::uint32_t>(day.time_since_epoch().count()));
     writer.u64_le(amount.requests);
     writer.u64_le(amount.compute_us);
@@ -143,10 +132,10 @@ Status UsageLedger::add_entry(Bytes entry, Rows& rows) {
   for (std::uint32_t i = 0; i < count; ++i) {
     VersionRef version;
     UsageAmount amount;
-    CLOISTER_ASSIGN(version.model.owner.value, read_name(reader));
-    CLOISTER_ASSIGN(version.model.name, read_name(reader));
+    CLOISTER_ASSIGN(version.model.owner.value, read_name(reader, "usage.name"));
+    CLOISTER_ASSIGN(version.model.name, read_name(reader, "usage.name"));
     CLOISTER_ASSIGN(version.version.value, reader.u64_le());
-    CLOISTER_ASSIGN(std::string principal, read_name(reader));
+    CLOISTER_ASSIGN(std::string principal, read_name(reader, "usage.name"));
     CLOISTER_ASSIGN(const std::uint32_t day, reader.u32_le());
     if (day > kDayMax) return Error{Code::corrupt, "usage.day"};
     CLOISTER_ASSIGN(amount.requests, reader.u64_le());
@@ -163,13 +152,26 @@ Status UsageLedger::add_entry(Bytes entry, Rows& rows) {
 template <class Wanted>
 std::vector<UsageRow> UsageLedger::select(Wanted wanted) const {
   Rows chosen;
+  const auto choose = [&](const Key& key, const UsageAmount& amount) {
+    if (wanted(std::get<0>(key), std::get<1>(key))) add(chosen[key], amount);
+  };
+  // Only a flush lets an amount grow older: with none meanwhile, each is met once.
+  const MutexLock one(flush_);
   {
     const MutexLock lock(mutex_);
-    for (const Rows* each : {&rows_, &young_}) {
-      for (const auto& [key, amount] : *each) {
-        if (wanted(std::get<0>(key), std::get<1>(key))) add(chosen[key], amount);
-      }
+    for (const auto& [key, amount] : young_) choose(key, amount);
+  }
+  std::optional<Key> last;
+  for (bool more = true; more;) {
+    const MutexLock lock(mutex_);
+    auto row = last ? rows_.upper_bound(*last) : rows_.begin();
+    auto before = rows_.end();
+    for (std::size_t i = 0; i < kRowsAtATime && row != rows_.end(); ++i) {
+      choose(row->first, row->second);
+      before = row++;
     }
+    more = row != rows_.end();
+    if (more) last = before->first;
   }
   std::vector<UsageRow> selected;
   for (const auto& [key, amount] : chosen) {

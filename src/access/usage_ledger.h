@@ -72,7 +72,7 @@ class UsageLedger {
 
   EntryStore& store_;
   const Clock& clock_;
-  Mutex flush_;  // one flush at a time; taken before mutex_
+  mutable Mutex flush_;  // one flush at a time; taken before mutex_
   bool must_restart_ GUARDED_BY(flush_) = false;
   std::uint64_t summed_bytes_ GUARDED_BY(flush_) = 0;
   mutable Mutex mutex_;

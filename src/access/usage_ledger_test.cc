@@ -138,6 +138,11 @@ TEST_F(UsageLedgerTest, StopsAtItsBoundOfRowsAndSaysSo) {
   EXPECT_EQ(requests(ledger->of_owner({"clinic"})), kUsageRowsMax);
   ledger->record(version("clinic", 1), bank_, one_);
   EXPECT_EQ(requests(ledger->of_owner({"clinic"})), kUsageRowsMax + 1);
+  ASSERT_TRUE(ledger->flush().ok());
+  ledger->record(version("clinic", 1), bank_, one_);
+  const auto rows = ledger->of_owner({"clinic"});
+  EXPECT_EQ(rows.size(), kUsageRowsMax);
+  EXPECT_EQ(requests(rows), kUsageRowsMax + 2);
 }
 
 TEST_F(UsageLedgerTest, LosesNothingBetweenThreads) {

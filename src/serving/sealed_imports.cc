@@ -61,7 +61,12 @@ Status SealedImports::admit(const std::string& name) {
   CLOISTER_ASSIGN(const UploadOutcome outcome,
                   parts_.models.upload(owner, expected->ref, std::move(received)));
   if (!outcome.findings.empty()) return Error{Code::refused, "import.findings"};
-  return Done{};
+  AuditEvent event;
+  event.action = AuditAction::version_imported;
+  event.model = expected->ref.model.name;
+  event.version = expected->ref.version;
+  event.sha256 = expected->sha256;
+  return parts_.audit.record(expected->ref.model.owner, event);
 }
 
 }  // namespace cloister

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "access/audit_trail.h"
 #include "access/principals.h"
 #include "base/files.h"
 #include "base/result.h"
@@ -35,6 +36,7 @@ class SealedImports {
     const Principals& principals;
     const SealedUploads& sealed;
     Models& models;
+    AuditTrail& audit;  ///< told, in its owner's chain, of each that was admitted
     EventSink& events;
     std::uint64_t model_bytes_max;  ///< of one model
   };

@@ -94,17 +94,20 @@ Status SealedKeys::save(const Entries& entries) {
   counts.u8(kFormat);
   counts.u8(static_cast<std::uint8_t>(entries.size()));
   append(std::move(counts).take());
+  Status saved = Done{};
   for (const Entry& each : entries) {
     ByteWriter times;
     times.u64_le(number_of(each.made));
     times.u64_le(each.replaced ? number_of(*each.replaced) : kShown);
     append(std::move(times).take());
-    CLOISTER_TRY(each.key->keep_in([&append](Bytes bytes) -> Status {
-      append(bytes);
-      return Done{};
-    }));
+    if (saved.ok()) {
+      saved = each.key->keep_in([&append](Bytes bytes) -> Status {
+        append(bytes);
+        return Done{};
+      });
+    }
   }
-  Status saved = store_.save(content);
+  if (saved.ok()) saved = store_.save(content);
   wipe(content);
   return saved;
 }

@@ -3,6 +3,7 @@
 import io
 import os
 import pathlib
+import subprocess
 import tempfile
 import unittest
 
@@ -51,6 +52,30 @@ class ServerCase(unittest.TestCase):
         body = response.json()
         self.assertEqual(body["code"], code)
         self.assertIn(text, body["error"])
+
+
+class EchoCase(ServerCase):
+    """A server with the model `echo`, and the command line client."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.model = identity_model()
+        response = cls.http.put(cls.server.url + "/v2/models/echo/versions/1", data=cls.model)
+        assert response.status_code == 201, response.text
+
+    def infer(self, body=None, **headers):
+        return self.http.post(
+            self.url("/v2/models/echo/infer"), data=body or npy(np.ones(3, np.float32)),
+            headers={"Content-Type": "application/x-npy", **headers})
+
+    def run_cli(self, *arguments):
+        return subprocess.run([str(PROGRAMS / "cloister"), *arguments, "--allow-simulation"],
+                              capture_output=True, text=True, timeout=60,
+                              env={"CLOISTER_TOKEN": self.server.token})
+
+    def ask(self, *arguments):
+        return self.run_cli(*arguments, "--server", self.server.url)
 
 
 def demo_model(name):

@@ -9,36 +9,20 @@ import unittest
 
 import numpy as np
 
-from e2e.case import PROGRAMS, ServerCase, identity_model, npy
+from e2e.case import PROGRAMS, EchoCase, npy
 
 CLOISTER = str(PROGRAMS / "cloister")
 DONE, NOT_VERIFIED = 0, 3
 
 
-class Receipts(ServerCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.model = identity_model()
-        response = cls.http.put(cls.server.url + "/v2/models/echo/versions/1", data=cls.model)
-        assert response.status_code == 201, response.text
-
-    def infer(self, body=None, **headers):
-        return self.http.post(
-            self.url("/v2/models/echo/infer"), data=body or npy(np.ones(3, np.float32)),
-            headers={"Content-Type": "application/x-npy", **headers})
-
-    def run_cli(self, *arguments):
-        return subprocess.run([CLOISTER, *arguments, "--allow-simulation"], capture_output=True,
-                              text=True, env={"CLOISTER_TOKEN": self.server.token}, timeout=60)
-
+class Receipts(EchoCase):
     def keep(self, name):
         """A kept receipt's folder, and the files of its request and response."""
         folder, request = self.folder / name, self.folder / f"{name}.npy"
         response = self.folder / f"{name}.out.npy"
         request.write_bytes(npy(np.arange(4, dtype=np.float32)))
-        done = self.run_cli("infer", "echo", "--server", self.server.url, "--input", str(request),
-                            "--output", str(response), "--receipt", str(folder))
+        done = self.ask("infer", "echo", "--input", str(request), "--output", str(response),
+                        "--receipt", str(folder))
         self.assertEqual(done.returncode, DONE, done.stderr)
         return folder, request, response
 
@@ -142,8 +126,7 @@ class Receipts(ServerCase):
         self.assertIn(hashlib.sha256(answer.content).digest(), receipt)
         self.assertNotIn("Cloister-Receipt", self.infer().headers)
         self.http.put(self.url("/v2/models/echo/grants"), json=grant)
-        done = self.run_cli("grant", "echo", bank, "--rights", "infer", "--receipts", "--server",
-                            self.server.url)
+        done = self.ask("grant", "echo", bank, "--rights", "infer", "--receipts")
         self.assertEqual(done.returncode, DONE, done.stderr)
         self.assertIn("a receipt with each answer", done.stdout)
 

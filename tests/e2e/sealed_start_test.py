@@ -162,6 +162,12 @@ class Import(Configured):
             http = self.session(server)
             self.assertEqual(http.get(server.url + "/v2/models").json(), [])
             self.assertEqual(self.failures(server), [])
+            events = http.get(server.url + "/v2/audit").json()["events"]
+        self.assertEqual([each["action"] for each in events],
+                         ["version-imported", "version-erased"])
+        self.assertEqual((events[0]["model"], events[0]["version"], events[0]["sha256"]),
+                         ("fraud", "1", hashlib.sha256(model).hexdigest()))
+        self.assertNotIn("actor", events[0])
 
 
 if __name__ == "__main__":

@@ -76,6 +76,15 @@ class Upgrade(unittest.TestCase):
                 self.assertEqual(answer.status_code, 200, answer.text)
                 return answer.content
 
+    def events_of(self, build):
+        """What the server's trail says of starts and stops, of software and of the store."""
+        with Server(build.programs, self.folder, config=self.config()) as server:
+            with server.session() as http:
+                http.cert = self.certificate
+                events = http.get(server.url + "/v2/audit/server").json()["events"]
+        return [(each["action"], None if each["action"].startswith("server-") else each["sha256"])
+                for each in events if not each["action"].endswith("-key")]
+
     def run_build(self, build, *arguments, **settings):
         return subprocess.run(
             [str(build.programs / "cloisterd"), "--config", str(self.config(**settings)),
@@ -141,8 +150,7 @@ class Upgrade(unittest.TestCase):
                         config=self.config("old.json"))
         with Server(self.old.programs, self.folder, config=self.config()):
             done = self.run_build(self.new, "--take-over", giving.url)
-        giving.process.wait(timeout=60)
-        giving.stop()
+        self.assertEqual(giving.stop(), 1)
         self.assertEqual(done.returncode, 1)
         self.assertIn("another server has this store open", done.stderr)
         self.answers_of(self.old)
@@ -157,6 +165,12 @@ class Upgrade(unittest.TestCase):
         self.assertEqual({path: (path.read_bytes(), path.stat().st_mtime_ns)
                           for path in (vault / "versions").iterdir()}, files)
         self.assertEqual(self.answers_of(self.new), before)
+        self.assertEqual(self.events_of(self.new), [
+            ("server-started", None), ("software", self.old.digest), ("server-stopped", None),
+            ("server-started", None), ("software", self.old.digest), ("server-stopped", None),
+            ("store-handed-over", self.new.digest), ("store-taken-over", self.old.digest),
+            ("server-started", None), ("software", self.new.digest), ("server-stopped", None),
+            ("server-started", None), ("software", self.new.digest)])
         done = self.run_build(self.old)
         self.assertEqual(done.returncode, 1)
         self.assertIn("this platform identity did not make it", done.stderr)
