@@ -11,6 +11,7 @@ INJECTED_NS = 20_000
 # As many pairs where a stranger would ask first; the soak of this name takes them everywhere.
 PAIRS = {"GET /v2/models/{}": 10_000, "POST /v2/models/{}/infer": 10_000}
 PAIRS_OTHERWISE = 1_000
+MORE_TIMES = 8
 
 
 class AccessTiming(ServerCase):
@@ -24,15 +25,23 @@ class AccessTiming(ServerCase):
         self.wire = self.neighbours.connect()
         self.addCleanup(self.wire.close)
 
-    def interval(self, route, pairs, delay_ns=0):
+    def differences(self, route, pairs, delay_ns=0, seed=1):
         foreign, absent = self.routes[route]
-        return median_interval(differences(self.wire, foreign, absent, pairs, delay_ns))
+        return differences(self.wire, foreign, absent, pairs, delay_ns, seed)
+
+    def sees(self, route, pairs, delay_ns):
+        """Whether the delay shows; the busier the machine, the more pairs that takes."""
+        values = []
+        for seed in range(MORE_TIMES):
+            values += self.differences(route, pairs, delay_ns, seed)
+            if tells_apart(median_interval(values), TOLERANCE_US):
+                return True
+        return False
 
     def test_would_see_a_delay_of_20_us(self):
         for route, pairs in PAIRS.items():
             with self.subTest(route):
-                seen = self.interval(route, pairs, INJECTED_NS)
-                self.assertTrue(tells_apart(seen, TOLERANCE_US), seen)
+                self.assertTrue(self.sees(route, pairs, INJECTED_NS))
 
     def test_cannot_tell_foreign_from_absent_by_the_body_or_the_time(self):
         for route, (foreign, absent) in self.routes.items():
@@ -41,7 +50,8 @@ class AccessTiming(ServerCase):
                     answers = [self.without_date(self.wire.ask(each)) for each in (left, right)]
                     self.assertIn(answers[0].split(b" ")[1], (b"403", b"404"))
                     self.assertEqual(*answers)
-                seen = self.interval(route, PAIRS.get(route, PAIRS_OTHERWISE))
+                seen = median_interval(
+                    self.differences(route, PAIRS.get(route, PAIRS_OTHERWISE)))
                 self.assertFalse(tells_apart(seen, TOLERANCE_US), seen)
 
     @staticmethod

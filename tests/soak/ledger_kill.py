@@ -25,7 +25,8 @@ def main():
     print("\n".join(store.wrong))
     print(f"ledger_kill: {arguments.cycles} kills, {store.total} answered, {counted} counted; the "
           f"longest loss began {store.longest_loss:.2f} s before a kill (bound "
-          f"{BOUND_SECONDS:.0f} s and the disk's time); wrong: {len(store.wrong)}")
+          f"{BOUND_SECONDS:.0f} s and the disk's time; a writing was up to "
+          f"{store.lateness.worst:.2f} s late); wrong: {len(store.wrong)}")
     return 1 if store.wrong else 0
 
 
