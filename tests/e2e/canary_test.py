@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 import unittest
 import urllib.request
 
@@ -22,11 +23,12 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from e2e.case import PROGRAMS, npy, npz, small_model
-from e2e.identity import client_identity
+from e2e.identity import configuration
 from e2e.sealed_test import sealed_for
 from support.canaries import Search, files_below, forms, of_process
 from support.processes import family_of
 from support.server import Server
+from support.watch import Watch
 
 WIDTH = 16
 NPY = {"Content-Type": "application/x-npy"}
@@ -35,8 +37,9 @@ ROOT_KEY = "store/insecure-simulation-root.key"  # what the simulation keeps in 
 
 
 def canary(seed):
-    """Floats from 1 to 2, random in all of their digits."""
-    return (1 + np.random.default_rng([seed, os.getpid()]).random((1, WIDTH))).astype(np.float32)
+    """Floats from 1 to 2, random in all of their digits; none of them is round."""
+    floats = 1 + np.random.default_rng([seed, os.getpid()]).random((1, WIDTH))
+    return (floats.astype(np.float32).view(np.uint32) | 1).view(np.float32)
 
 
 def model_with(weights):
@@ -60,12 +63,8 @@ class Canary(unittest.TestCase):
         cls.add_tensor("result", cls.tensor * cls.weights)
         cls.seen = []  # (place, bytes): answers to others, collected on the way
         cls.shared_before = set(SHARED.iterdir()) if SHARED.exists() else set()
-        cls.certificate, key = client_identity(cls.folder)
-        config = cls.folder / "cloister.json"
-        config.write_text(json.dumps({
-            "store": str(cls.folder / "store"), "listen_port": 0, "platform": "simulated",
-            "allow_swap": True, "log_requests": True, "metrics": True, "metrics_port": 0,
-            "owner": {"name": "clinic", "key_sha256": key}}))
+        config, cls.certificate = configuration(cls.folder, log_requests=True, metrics=True,
+                                                metrics_port=0)
         work = cls.folder / "work"
         work.mkdir()
         # A crash would leave its core where the server runs.
@@ -292,6 +291,50 @@ class Canary(unittest.TestCase):
         self.assertEqual(found, [])
         self.assertEqual(list((self.folder / "work").iterdir()), [], "a core or something else")
         self.assertGreater(len(self.server.errors), 50)
+
+
+class Watched(unittest.TestCase):
+    """The watch on every server of this suite (support/watch.py), and that it finds a leak."""
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory(prefix="cloister-e2e-")
+        self.addCleanup(temporary.cleanup)
+        self.watch = Watch()
+        self.server = Server(PROGRAMS, pathlib.Path(temporary.name) / "server", watch=self.watch)
+        self.addCleanup(self.server.stop)
+        self.tensor, self.weights = canary(7), canary(8)
+        with self.server.session() as owner:
+            url = self.server.url + "/v2/models/m"
+            stored = owner.put(url + "/versions/1", data=model_with(self.weights))
+            self.assertEqual(stored.status_code, 201, stored.text)
+            ran = owner.post(url + "/infer", data=npy(self.tensor), headers=NPY)
+            self.assertEqual(ran.status_code, 200, ran.text)
+
+    def error_to(self, token, content):
+        request = types.SimpleNamespace(method="GET", url=self.server.url, body=None,
+                                        headers={"Authorization": f"Bearer {token}"})
+        self.watch.hear(types.SimpleNamespace(request=request, status_code=422, content=content))
+
+    def assert_found(self, secret, place, shown=()):
+        with self.assertRaises(AssertionError) as caught:
+            self.watch.judge(self.server, shown)
+        self.assertRegex(str(caught.exception), rf"\('{secret} \d+, [a-z0-9 ]+', '{place}'\)")
+
+    def test_finds_what_is_planted_and_nothing_else(self):
+        self.error_to(self.server.token, self.weights.tobytes())  # he sent them
+        self.watch.judge(self.server, self.watch.shown_by(self.server))
+        self.assert_found("token", "metrics", [("metrics", self.server.token.encode())])
+        self.server.errors.append(self.tensor.tobytes().hex())
+        self.assert_found("numbers", "log")
+        self.server.errors.pop()
+        leak = self.server.store / "vault" / "leak"
+        leak.write_bytes(base64.b64encode(b"x" + self.tensor.tobytes()))
+        self.assert_found("numbers", "store/vault/leak")
+        leak.unlink()
+        self.watch.judge(self.server)
+        self.error_to("another", self.weights.tobytes())
+        with self.assertRaises(AssertionError):
+            self.server.stop()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import base64
 import datetime
 import hashlib
+import json
 import os
 import pathlib
 
@@ -29,3 +30,13 @@ def client_identity(folder):
     spki = key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return str(pem), base64.b64encode(hashlib.sha256(spki).digest()).decode()
+
+
+def configuration(folder, owner="clinic", **settings):
+    """The file that configures a server in `folder`, and the certificate of its owner."""
+    certificate, digest = client_identity(folder)
+    path = pathlib.Path(folder) / "cloister.json"
+    path.write_text(json.dumps({
+        "store": str(path.parent / "store"), "listen_port": 0, "platform": "simulated",
+        "allow_swap": True, "owner": {"name": owner, "key_sha256": digest}, **settings}))
+    return path, certificate

@@ -5,11 +5,16 @@ byte order, in hexadecimal, in base64 and as decimal text.
 """
 
 import base64
+import collections
 import pathlib
 import re
 import struct
 
+import numpy as np
+
 PIECE = 16  # bytes; nothing random of that size is anywhere by chance
+HEAD = 8    # bytes of a form by which it is looked for
+ROUND = 4096  # floats whose bits end in so many zeros, like 1.5, are in many a text by chance
 MEMORY = re.compile(r"^(/memfd:|anon_inode:|socket:|/dev/null$|/dev/urandom$|/$)")
 
 
@@ -32,9 +37,10 @@ def decimal_forms(piece, element):
         return
     for order in "<>":
         for (bits,) in struct.iter_unpack(order + "I", piece):
-            yield str(bits).encode()
-    for (value,) in struct.iter_unpack("<f", piece):
-        if 1 <= value < 2:
+            if bits % ROUND:
+                yield str(bits).encode()
+    for (bits,), (value,) in zip(struct.iter_unpack("<I", piece), struct.iter_unpack("<f", piece)):
+        if bits % ROUND and 1 <= value < 2:
             yield f"{value:.9f}"[:8].encode()  # cut
             yield f"{value:.6f}".encode()      # rounded
 
@@ -53,24 +59,55 @@ def forms(secret, element=1):
             found["hexadecimal"] |= {each.hex().encode(), each.hex().upper().encode()}
             found["base64"] |= set(base64_forms(each))
             found["decimal"] |= set(decimal_forms(each, element if each == piece else 1))
-    return found
+    return {form: {each for each in needles if len(each) >= HEAD}
+            for form, needles in found.items()}
 
 
 class Search:
-    """Secrets by name, and where each was seen."""
+    """Secrets by name, and where each was seen.
+
+    Every place of a content is held against the first eight bytes of all forms at once, so that
+    what a search takes hardly depends on how many secrets there are.
+    """
 
     def __init__(self):
-        self._needles = []
+        self._names = collections.defaultdict(set)  # of each form that must be nowhere
+        self._by_head = None
 
     def add(self, name, secret, element=1):
         for form, needles in forms(secret, element).items():
-            self._needles += [(f"{name}, {form}", needle) for needle in needles]
+            for needle in needles:
+                self._names[needle].add(f"{name}, {form}")
+        self._by_head = None
+
+    def _prepare(self):
+        self._by_head = collections.defaultdict(list)
+        for needle in self._names:
+            self._by_head[needle[:HEAD]].append(needle)
+        self._heads = np.frombuffer(b"".join(self._by_head), "<i8")
+        self._low = np.zeros(1 << 20, bool)
+        self._low[self._heads & 0xFFFFF] = True
+
+    def _found_in(self, content):
+        """The forms that stand in `content`."""
+        for shift in range(min(HEAD, len(content) - HEAD + 1)):
+            words = np.frombuffer(content, "<i8", (len(content) - shift) // HEAD, shift)
+            likely = np.flatnonzero(self._low[words & 0xFFFFF])
+            for at in likely[np.isin(words[likely], self._heads)]:
+                start = shift + HEAD * int(at)
+                for needle in self._by_head[content[start:start + HEAD]]:
+                    if content.startswith(needle, start):
+                        yield needle
 
     def finds(self, places, but=()):
         """(secret and form, place) for every hit in `places`, pairs of a name and bytes."""
+        if not self._names:
+            return []
+        if self._by_head is None:
+            self._prepare()
         return sorted({(name, place) for place, content in places
-                       for name, needle in self._needles
-                       if needle in content and (name.split(",")[0], place) not in but})
+                       for needle in set(self._found_in(content)) for name in self._names[needle]
+                       if (name.split(",")[0], place) not in but})
 
 
 def files_below(folder):

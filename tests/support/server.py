@@ -1,7 +1,9 @@
 """Starts the real server for tests, the demo and the benchmarks, and stops it by process id."""
 
-import hashlib
 import base64
+import hashlib
+import json
+import os
 import pathlib
 import signal
 import socket
@@ -32,12 +34,21 @@ class Server:
     """`cloisterd` on a free port of 127.0.0.1, from start to stop.
 
     `url`, `pin` and `token` are as the server printed them; `token` is empty where a store that
-    existed before has one already.
+    existed before has one already. With a watch, or with CLOISTER_CANARY=1, `stop` raises where any
+    secret was seen in the clear.
     """
 
-    def __init__(self, programs, folder, arguments=(), prefix=(), config=None):
+    def __init__(self, programs, folder, arguments=(), prefix=(), config=None, watch=None):
         self.programs = pathlib.Path(programs)
         self.folder = pathlib.Path(folder)
+        self.store = self.folder
+        if config:
+            self.store = pathlib.Path(json.loads(pathlib.Path(config).read_text())["store"])
+        self.url = self.token = self.metrics = ""
+        self.watch = watch
+        if os.environ.get("CLOISTER_CANARY") == "1" and not watch:
+            from support.watch import Watch  # benchmarks have another package of that name
+            self.watch = Watch()
         start = ["--config", str(config)] if config else ["--dev", str(folder)]
         self.process = subprocess.Popen(
             [*prefix, str(self.programs / "cloisterd"), *start, *arguments],
@@ -62,6 +73,8 @@ class Server:
         self.metrics = printed.get("metrics", "")
         token = printed.get("token", "")
         self.token = token if token.startswith("clst_") else ""
+        if self.watch:
+            self.watch.trust(self.token)
         self.address = ("127.0.0.1", int(self.url.rsplit(":", 1)[1]))
 
     def _read_errors(self):
@@ -76,12 +89,17 @@ class Server:
 
     def stop(self):
         """Stops the server and returns its exit code."""
+        watch, self.watch = self.watch, None
+        shown = ()
         if self.process.poll() is None:
+            shown = watch.shown_by(self) if watch and self.url else ()
             self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=60)
         self._drain.join()
         self.process.stdout.close()
         self.process.stderr.close()
+        if watch:
+            watch.judge(self, shown)
         return code
 
     def certificate(self):
@@ -108,8 +126,11 @@ class Server:
             file.write(self.certificate())
             file.flush()
             session = requests.Session()
-            session.mount("https://", PinnedAdapter(file.name))
+            adapter = PinnedAdapter(file.name)
+        session.mount("https://", adapter)
         session.trust_env = False
+        if self.watch:
+            self.watch.attend(session, adapter)
         token = self.token if token is None else token
         if token:
             session.headers["Authorization"] = f"Bearer {token}"
