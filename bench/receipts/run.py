@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 import numpy as np  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 from support.rounds import describe, goal, quartiles  # noqa: E402
-from support.served import Server  # noqa: E402
+from support.served import Server, family_of  # noqa: E402
 
 GOAL_US = 150
 CONNECTIONS = 16
@@ -64,19 +64,12 @@ def ask(*arguments):
     return done.stdout
 
 
-def processes_of(pid):
-    """The process and its children."""
-    children = [each for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
-                for each in (task / "children").read_text().split()]
-    return sorted({str(pid), *children})
-
-
 def cost(program, server, files, rounds, name):
     """Medians in microseconds: added by the clock, added CPU time, SHA-256 over both bodies."""
     ask(program, "collect", server.address[1], files[1], 1, 50)  # by then all workers are there
     table = [[int(field) / 1e3 for field in line.split()]
              for line in ask(program, "compare", server.address[1], *files, rounds,
-                             *processes_of(server.process.pid)).splitlines()]
+                             *family_of(server.process.pid)).splitlines()]
     columns = {
         "without a receipt": [each[0] for each in table],
         "with a receipt": [each[1] for each in table],

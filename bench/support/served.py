@@ -3,10 +3,17 @@
 import importlib.util
 import pathlib
 
-_PATH = pathlib.Path(__file__).resolve().parents[2] / "tests" / "support" / "server.py"
-_SPEC = importlib.util.spec_from_file_location("tests_server", _PATH)
-_MODULE = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_MODULE)
+_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "tests" / "support"
 
-Server = _MODULE.Server
-content_digest = _MODULE.content_digest
+
+def _load(name):
+    spec = importlib.util.spec_from_file_location(f"tests_{name}", _FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_SERVER = _load("server")
+Server = _SERVER.Server
+content_digest = _SERVER.content_digest
+family_of = _load("processes").family_of

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 from onnx import TensorProto, helper  # noqa: E402
 from support.rounds import describe, goal  # noqa: E402
-from support.served import Server  # noqa: E402
+from support.served import Server, family_of  # noqa: E402
 
 CONNECTIONS = 64
 ANSWER_BYTES = 120
@@ -44,13 +44,6 @@ def request_file(folder, token):
     return path
 
 
-def processes_of(pid):
-    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    others = [each for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
-              for each in (task / "children").read_text().split()]
-    return sorted({str(pid), *children, *others})
-
-
 class Target:
     """Something that answers, and what it was seen to cost, round by round."""
 
@@ -62,7 +55,7 @@ class Target:
     def measure(self, requests):
         done = subprocess.run(
             [self.program, "load", str(self.port), self.request, str(CONNECTIONS), str(requests),
-             *processes_of(self.pid)], capture_output=True, text=True)
+             *map(str, family_of(self.pid))], capture_output=True, text=True)
         if done.returncode != 0:
             raise SystemExit(f"{self.name}: {done.stderr}")
         cpu, rate, median, tail = map(float, done.stdout.split())

@@ -6,19 +6,18 @@ import subprocess
 import time
 import unittest
 
-from e2e.case import ServerCase, identity_model
+from e2e.case import EchoCase
+
+DONE, REFUSED = 0, 1
 
 
-class Certificates(ServerCase):
+class Certificates(EchoCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.work = cls.folder / "certificates"
         cls.work.mkdir()
         (cls.work / "server.pem").write_text(cls.server.certificate())
-        response = cls.http.put(cls.server.url + "/v2/models/echo/versions/1",
-                                data=identity_model())
-        assert response.status_code == 201, response.text
         cls.authority("root")
         cls.authority("other")
 
@@ -159,6 +158,34 @@ class Certificates(ServerCase):
         while self.curl("/v2/models", "brief")[0] == 200:  # it is good for this second
             self.assertLess(time.monotonic(), deadline)
         self.assertEqual(self.curl("/v2/models", "brief")[0], 401)
+
+    def expect(self, code, *arguments):
+        done = self.ask(*arguments)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_is_told_by_the_command_line_whom_certificates_prove(self):
+        principal = self.principal()
+        self.client("told", "root")
+        root, told = str(self.work / "root.pem"), str(self.work / "told.pem")
+        certificate = ("principal", "certificate", principal)
+        self.expect(REFUSED, "authority", "add", "ours", told)
+        self.expect(REFUSED, *certificate, "--authority", "ours", "--name", "told")
+        self.expect(REFUSED, *certificate)
+        self.expect(REFUSED, "principal", "certificate", "nobody-aaaaaaaa", "--key", told)
+        self.expect(REFUSED, "authority", "remove", "ours")
+        self.assertEqual(self.curl("/v2/models", "told")[0], 401)
+        self.expect(DONE, "authority", "add", "ours", root)
+        digest = hashlib.sha256(base64.b64decode(self.der("root"))).hexdigest()
+        self.assertIn(f"ours  sha256:{digest}", self.expect(DONE, "authority", "list"))
+        self.expect(DONE, *certificate, "--authority", "ours", "--name", "told")
+        self.assertEqual(self.curl("/v2/models", "told")[0], 200)
+        self.expect(DONE, "authority", "remove", "ours")
+        self.assertEqual(self.curl("/v2/models", "told")[0], 401)
+        self.expect(DONE, *certificate, "--key", told)
+        self.assertEqual(self.curl("/v2/models", "told")[0], 200)
+        self.expect(DONE, *certificate, "--none")
+        self.assertEqual(self.curl("/v2/models", "told")[0], 401)
 
     def test_keeps_owners_apart(self):
         self.add_authority("root")

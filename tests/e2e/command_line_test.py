@@ -101,6 +101,29 @@ class CommandLine(ServerCase):
         self.expect(DONE, "delete", "lent", "1")
         self.expect(REFUSED, "models", token=token)
 
+    def test_bounds_what_another_uses(self):
+        rows = str(DEMO / "cancer.inputs.npy")
+        self.expect(DONE, "upload", "bounded", "1", str(DEMO / "cancer.onnx"))
+        bank = self.expect(DONE, "principal", "add", "bank").stdout.strip()
+        file = self.folder / "bounded.token"
+        self.expect(DONE, "token", "new", bank, "--output", str(file))
+        self.expect(DONE, "grant", "bounded", bank, "--rights", "infer")
+        quota = ("principal", "quota", bank)
+        for wrong in ("requests", "requests=", "requests=x", "requests=-1"):
+            self.expect(USAGE, *quota, wrong)
+        self.expect(USAGE, *quota, "requests=1", "--none")
+        self.expect(REFUSED, *quota, "nonsense=1")
+        self.expect(REFUSED, *quota, "requests=1", token=file.read_text())
+        said = self.expect(DONE, *quota, "requests=1", "interval=3600").stdout
+        self.assertEqual(said.splitlines(), ["requests=1", "interval=3600"])
+        self.assertEqual(self.expect(DONE, *quota, token=file.read_text()).stdout, said)
+        infer = ("infer", "owner.bounded", "--input", rows, "--output", str(self.folder / "b.npz"))
+        self.expect(DONE, *infer, token=file.read_text())
+        refused = self.expect(REFUSED, *infer, token=file.read_text())
+        self.assertIn("requests", refused.stderr)
+        self.expect(DONE, *quota, "--none")
+        self.expect(DONE, *infer, token=file.read_text())
+
     def test_serves_the_example_of_the_client_library(self):
         self.expect(DONE, "upload", "example", "1", str(DEMO / "digits.onnx"))
         policy, token = self.folder / "policy.json", self.folder / "token"

@@ -1,7 +1,6 @@
 """Models that only run time can reveal: what they do to whoever asks them, and to nobody else."""
 
 import io
-import json
 import pathlib
 import tempfile
 import threading
@@ -11,7 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from e2e.case import PROGRAMS, demo_model, npy
-from e2e.start_test import client_identity
+from e2e.identity import configuration
 from support.server import Server
 
 F32, I64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
@@ -80,12 +79,8 @@ class HostileRuns(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory(prefix="cloister-e2e-")
         cls.addClassCleanup(temporary.cleanup)
         folder = pathlib.Path(temporary.name)
-        pem, digest = client_identity(folder)
-        config = folder / "cloister.json"
-        config.write_text(json.dumps({
-            "store": str(folder / "store"), "listen_port": 0, "platform": "simulated",
-            "allow_swap": True, "owner": {"name": "owner", "key_sha256": digest},
-            "run_threads": 4, "request_seconds_max": 5, "memory_budget_bytes": 1500 << 20}))
+        config, pem = configuration(folder, owner="owner", run_threads=4, request_seconds_max=5,
+                                    memory_budget_bytes=1500 << 20)
         cls.server = Server(PROGRAMS, folder, ("--create-store",), config=config)
         cls.addClassCleanup(cls.server.stop)
         with cls.server.session() as http:

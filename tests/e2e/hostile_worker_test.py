@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from e2e.case import PROGRAMS, npy, small_model
 from e2e.isolation_test import RUNTIME
-from e2e.start_test import client_identity
+from e2e.identity import configuration
 from support.server import Server
 
 LIES = ("size", "shape", "range", "type", "rank", "name", "count", "version", "code", "text",
@@ -63,12 +63,8 @@ class HostileWorker(unittest.TestCase):
         shutil.copy(PROGRAMS / "cloisterd-hostile", folder / "bin" / "cloisterd")
         shutil.copy(PROGRAMS / "hostile-worker", folder / "bin" / "cloister-sandbox")
         shutil.copy(RUNTIME, folder / "lib" / "cloister" / RUNTIME.name)
-        pem, digest = client_identity(folder)
-        config = folder / "cloister.json"
-        config.write_text(json.dumps({
-            "store": str(folder / "store"), "listen_port": 0, "platform": "simulated",
-            "allow_swap": True, "owner": {"name": "owner", "key_sha256": digest},
-            "run_threads": 4, "request_seconds_max": 2, "memory_budget_bytes": 700 << 20}))
+        config, pem = configuration(folder, owner="owner", run_threads=4, request_seconds_max=2,
+                                    memory_budget_bytes=700 << 20)
         cls.server = Server(folder / "bin", folder, ("--create-store",), config=config)
         cls.addClassCleanup(cls.server.stop)
         with cls.server.session() as http:

@@ -1,13 +1,12 @@
 """The rate of requests that each principal may have, through the running server."""
 
-import json
 import pathlib
 import tempfile
 import time
 import unittest
 
 from e2e.case import PROGRAMS
-from e2e.identity import client_identity
+from e2e.identity import configuration
 from support.server import Server
 
 RATE = 3
@@ -18,12 +17,7 @@ class Rate(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory(prefix="cloister-e2e-")
         self.addCleanup(temporary.cleanup)
         folder = pathlib.Path(temporary.name)
-        certificate, digest = client_identity(folder)
-        config = folder / "cloister.json"
-        config.write_text(json.dumps({
-            "store": str(folder / "store"), "listen_port": 0, "allow_swap": True,
-            "owner": {"name": "clinic", "key_sha256": digest}, "platform": "simulated",
-            "requests_per_second_per_principal_max": RATE}))
+        config, certificate = configuration(folder, requests_per_second_per_principal_max=RATE)
         self.server = Server(PROGRAMS, folder, ["--create-store"], config=config)
         self.addCleanup(self.server.stop)
         self.owner = self.server.session()
