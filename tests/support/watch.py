@@ -10,6 +10,7 @@ import collections
 import io
 import json
 import pathlib
+import re
 import urllib.parse
 import urllib.request
 
@@ -25,6 +26,7 @@ REQUESTS = 64   # of which the numbers are looked for
 ARRAYS = 16     # of one request
 PIECES = 4      # of one array
 VARIED = 12     # different bytes in a piece that nothing holds by chance
+TOKEN = re.compile("clst_[A-Za-z0-9_-]{43}")
 SHARED = pathlib.Path("/dev/shm")
 EXPORTS = ("/v2/audit", "/v2/audit/server", "/v2/usage")
 
@@ -76,7 +78,7 @@ class Watch:
         session.hooks["response"].append(self.hear)
 
     def trust(self, token):
-        if token.startswith("clst_") and len(set(token)) > VARIED:
+        if TOKEN.fullmatch(token) and len(set(token)) > VARIED:
             self._add("token", token.encode())
             self._add("token", base64.urlsafe_b64decode(token[5:] + "="))
 
