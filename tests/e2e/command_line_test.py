@@ -123,6 +123,8 @@ class CommandLine(ServerCase):
         self.assertIn("requests", refused.stderr)
         self.expect(DONE, *quota, "--none")
         self.expect(DONE, *infer, token=file.read_text())
+        self.expect(DONE, "principal", "remove", bank)
+        self.expect(DONE, "delete", "bounded", "1")
 
     def test_serves_the_example_of_the_client_library(self):
         self.expect(DONE, "upload", "example", "1", str(DEMO / "digits.onnx"))
