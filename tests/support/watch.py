@@ -67,7 +67,7 @@ class Watch:
         self._names = {}                                # of each secret
         self._senders = collections.defaultdict(set)    # who may be told of it
         self._bodies = set()
-        self._errors = []                               # (who was answered, what)
+        self._errors = set()                            # (who was answered, what)
         self._people = {}                               # how each proves who he is, to a number
         self._adapter = None
         self._shared = set(SHARED.iterdir()) if SHARED.exists() else set()
@@ -100,7 +100,7 @@ class Watch:
         if answer.status_code == 201 and request.url.endswith("/tokens"):
             self.trust(answer.json()["token"])
         if answer.status_code >= 400:
-            self._errors.append((who, answer.content))
+            self._errors.add((who, answer.content))
 
     def _learn(self, who, request):
         body = hash((who, request.method, request.body))
