@@ -15,6 +15,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
+from support import models  # noqa: E402
 from support.rounds import describe, goal  # noqa: E402
 
 MODEL = "lm-830mb"
@@ -34,13 +35,11 @@ def figures_of(*command):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--programs", type=pathlib.Path, required=True)
-    parser.add_argument("--suite", type=pathlib.Path, default=ROOT / "build" / "suite",
-                        help="folder with the models of bench/suite; what is missing is made")
+    models.add_option(parser)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     program = options.programs / "admission_bench"
-    subprocess.run([sys.executable, ROOT / "bench" / "suite" / "generate.py", "--out",
-                    options.suite, MODEL], check=True)
+    models.make(options.suite, MODEL)
     figures = figures_of(program, options.suite / f"{MODEL}.onnx", 5 if options.quick else 25)
     print(describe("admission", [value / 1e6 for value in figures["admit"]], "ms"))
     print(describe("two copies", [value / 1e6 for value in figures["copies"]], "ms", digits=1))

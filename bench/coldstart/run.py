@@ -20,6 +20,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
+from support import models  # noqa: E402
 from support.rounds import goal  # noqa: E402
 
 CONVOLUTIONAL = ("mobilenetv2", "resnet50", "vgg16", "efficientnetv2-l")
@@ -110,8 +111,7 @@ def judge_hot(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--programs", type=pathlib.Path, required=True)
-    parser.add_argument("--suite", type=pathlib.Path, default=ROOT / "build" / "suite",
-                        help="folder with the models of bench/suite")
+    models.add_option(parser)
     parser.add_argument("--folder", type=pathlib.Path, help="on the disk to be measured")
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--parts", nargs="+", choices=("warm", "cold", "hot"),
@@ -119,6 +119,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
+    models.make(options.suite, *options.models)
     rounds = 3 if options.quick else options.rounds
     results = {model: measure(options.programs / "coldstart_bench",
                               options.suite / f"{model}.onnx", rounds, options.parts,

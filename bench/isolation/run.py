@@ -15,6 +15,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
+from support import models  # noqa: E402
 from support.rounds import describe, goal  # noqa: E402
 
 
@@ -36,13 +37,14 @@ def ratio(figures, name, base):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--programs", type=pathlib.Path, required=True)
-    parser.add_argument("--suite", type=pathlib.Path, default=ROOT / "build" / "suite",
-                        help="folder with the models of bench/suite")
+    models.add_option(parser)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     program = options.programs / "isolation_bench"
     met = True
-    for name, rounds in (("identity", 2000), ("resnet50", 150)):
+    plan = {"identity": 2000, "resnet50": 150}
+    models.make(options.suite, *plan)
+    for name, rounds in plan.items():
         figures = measure(program, options.suite / f"{name}.onnx",
                           rounds // 10 if options.quick else rounds)
         print(f"{name}:")

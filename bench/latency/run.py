@@ -16,28 +16,19 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT / "bench"))
 
 from support.rounds import describe, goal, quartiles  # noqa: E402
+from support.served import Server, content_digest  # noqa: E402
 
 GOAL_MS = 0.4
 
 
-def load_server():
-    # Both trees have a package `support`; the tests' one is loaded by its path.
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("tests_server", ROOT / "tests/support/server.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def upload(tools, server, name, model):
+def upload(server, name, model):
     with server.session() as session:
         answer = session.put(f"{server.url}/v2/models/{name}/versions/1", data=model, headers={
             "Content-Type": "application/octet-stream",
-            "Content-Digest": tools.content_digest(model)})
+            "Content-Digest": content_digest(model)})
         if answer.status_code not in (200, 201):
             raise SystemExit(f"upload refused: {answer.status_code} {answer.text}")
 
@@ -72,18 +63,17 @@ def main():
     parser.add_argument("--model", type=pathlib.Path, help="time this model too")
     arguments = parser.parse_args()
     rounds = 40 if arguments.quick else 200
-    tools = load_server()
     program = arguments.programs / "latency_bench"
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         cheap = folder / "cheap.onnx"
         subprocess.run([program, "model", cheap], check=True)
-        with tools.Server(arguments.programs, folder / "store") as server:
-            upload(tools, server, "cheap", cheap.read_bytes())
+        with Server(arguments.programs, folder / "store") as server:
+            upload(server, "cheap", cheap.read_bytes())
             above = report("cheap model",
                            rounds_of(program, server, folder, cheap, "cheap", rounds))
             if arguments.model:
-                upload(tools, server, "real", arguments.model.read_bytes())
+                upload(server, "real", arguments.model.read_bytes())
                 report(arguments.model.name, rounds_of(program, server, folder, arguments.model,
                                                        "real", rounds))
     met = goal(f"latency: {above:.3f} ms above the floor (goal {GOAL_MS} ms)", above, GOAL_MS)
