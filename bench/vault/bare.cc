@@ -51,7 +51,8 @@ BareFile BareFile::seal(Files& files, const std::string& path, const AeadMaker& 
 void BareFile::open(MutableBytes destination, unsigned threads, bool beside) const {
   in_threads(tags_.size(), threads, [&](unsigned lane) {
     ByteVector buffer(beside ? kChunk : 0);
-    for (std::size_t i = lane; i < tags_.size(); i += threads) {
+    // Two at a time, a huge page: two threads that touch a fresh one together both clear one.
+    for (std::size_t i = 2 * lane; i < tags_.size(); i += i % 2 == 0 ? 1 : 2 * threads - 1) {
       const std::size_t size = std::min(kChunk, destination.size() - i * kChunk);
       const MutableBytes plaintext = destination.subspan(i * kChunk, size);
       const MutableBytes sealed = beside ? MutableBytes(buffer).first(size) : plaintext;

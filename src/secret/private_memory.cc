@@ -25,6 +25,13 @@ std::size_t page_size() noexcept {
   return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
+/// The bytes of address space for `size`: Linux puts a mapping of whole huge pages, and no other,
+/// at the beginning of one.
+std::size_t mapped(std::uint64_t size) noexcept {
+  if (size < kHugePage) return size;
+  return (size + kHugePage - 1) / kHugePage * kHugePage;
+}
+
 /// The place in kKeptSizes of the smallest block that holds `size`; past its end for larger ones.
 std::size_t size_class(std::uint64_t size) noexcept {
   std::size_t at = 0;
@@ -149,12 +156,12 @@ class KeptFiles {
 
 Result<PrivateMemory> PrivateMemory::reserve(std::uint64_t size) {
   if (size == 0 || size > kPrivateMemoryMax) return Error{Code::too_large, "private_memory.size"};
-  void* start = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+  void* start = mmap(nullptr, mapped(size), PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (start == MAP_FAILED) return Error{Code::io, "private_memory.map"};
   // Both are wishes: a host without them costs time or a larger dump, which are refused elsewhere.
-  if (size >= kHugePage) madvise(start, size, MADV_HUGEPAGE);
-  madvise(start, size, MADV_DONTDUMP);
+  if (size >= kHugePage) madvise(start, mapped(size), MADV_HUGEPAGE);
+  madvise(start, mapped(size), MADV_DONTDUMP);
   return PrivateMemory(static_cast<std::byte*>(start), size);
 }
 
@@ -221,7 +228,7 @@ PrivateMemory::~PrivateMemory() {
   }
   // The kernel hands pages to others only after clearing them, and pages never touched need no
   // wiping: unmapping is the wipe.
-  munmap(start_, shareable ? tail_offset(size_) + page_size() : size_);
+  munmap(start_, shareable ? tail_offset(size_) + page_size() : mapped(size_));
 }
 
 void PrivateMemory::release(std::size_t offset, std::size_t length) noexcept {

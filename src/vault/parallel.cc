@@ -15,18 +15,18 @@ namespace {
 
 class WorkList {
  public:
-  WorkList(std::uint64_t count,
+  WorkList(std::uint64_t count, std::uint64_t together,
            const std::function<Status(std::uint64_t, unsigned)>& work) noexcept
-      : count_(count), work_(work) {}
+      : count_(count), together_(together), work_(work) {}
 
   void drain(unsigned thread) {
-    for (std::uint64_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
-      const Status done = caught("vault.parallel", [&] { return work_(i, thread); });
-      if (done.ok()) continue;
-      next_.store(count_);
-      const MutexLock lock(mutex_);
-      if (!failure_) failure_ = done.error();
-      return;
+    for (std::uint64_t first = next_.fetch_add(together_); first < count_;
+         first = next_.fetch_add(together_)) {
+      const std::uint64_t end = std::min(count_, first + together_);
+      for (std::uint64_t i = first; i < end; ++i) {
+        const Status done = caught("vault.parallel", [&] { return work_(i, thread); });
+        if (!done.ok()) return fail(done.error());
+      }
     }
   }
 
@@ -37,7 +37,14 @@ class WorkList {
   }
 
  private:
+  void fail(const Error& error) {
+    next_.store(count_);
+    const MutexLock lock(mutex_);
+    if (!failure_) failure_ = error;
+  }
+
   const std::uint64_t count_;
+  const std::uint64_t together_;
   const std::function<Status(std::uint64_t, unsigned)>& work_;
   std::atomic<std::uint64_t> next_{0};
   Mutex mutex_;
@@ -47,8 +54,9 @@ class WorkList {
 }  // namespace
 
 Status for_each_in_parallel(std::uint64_t count, unsigned threads,
-                            const std::function<Status(std::uint64_t, unsigned)>& work) {
-  WorkList list(count, work);
+                            const std::function<Status(std::uint64_t, unsigned)>& work,
+                            std::uint64_t together) {
+  WorkList list(count, together, work);
   {
     std::vector<std::jthread> others;
     const auto wanted = static_cast<unsigned>(std::min<std::uint64_t>(threads, count));

@@ -20,6 +20,10 @@ unsigned readers_of(const SegmentWork& work, const File& file, const FileLayout&
   return std::max(work.threads, std::min(work.threads * kReadersForEachThread, kReadersMax));
 }
 
+/// A huge page's worth: two threads that touch one fresh huge page together both clear one, and one
+/// of the two has worked for nothing.
+constexpr std::uint64_t kChunksTogether = (2U << 20) / kChunkBytes;
+
 /// The opened table, still as the file has it: tag and leaf of each chunk in turn.
 class Table {
  public:
@@ -151,7 +155,7 @@ Status VersionReader::read(Segment segment, MutableBytes plaintext, const ChunkD
     if (done) done(index);
     return Done{};
   };
-  return for_each_in_parallel(chunk_count(source.bytes), parts_->readers, read);
+  return for_each_in_parallel(chunk_count(source.bytes), parts_->readers, read, kChunksTogether);
 }
 
 Status VersionReader::verify() const {
