@@ -10,7 +10,7 @@ namespace {
 // How often a waiting thread looks whether its worker is alive and its caller still there.
 constexpr std::chrono::milliseconds kLookEvery{10};
 // Data of one request that a lane keeps for the next; more is given back after it.
-constexpr std::uint64_t kLaneKeeps = 8ULL << 20;
+constexpr std::uint64_t kLaneKeeps = 64ULL << 20;
 
 Error lied() {
   return Error{Code::internal, "sandbox.lied",
