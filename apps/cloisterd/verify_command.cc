@@ -21,10 +21,11 @@ Result<bool> verify_store_command(const Options& options, const ServerConfig& co
   std::printf("anchor: %s\nepoch: %llu\nversions: %zu\n", name_of(place.anchor->kind()),
               static_cast<unsigned long long>(report.epoch), report.versions);
   for (const StoreReport::Damage& damage : report.damaged) {
-    std::printf("damaged: %s (%s)\n", damage.file.c_str(), name_of(damage.code));
+    std::printf("damaged: %s (%s)%s\n", damage.file.c_str(), name_of(damage.code),
+                damage.form ? ", an optimised form: it is made anew" : "");
   }
   for (const std::string& path : report.unknown_files) std::printf("unknown: %s\n", path.c_str());
-  std::printf("whole: %zu of %zu\n", report.versions - report.damaged.size(), report.versions);
+  std::printf("whole: %zu of %zu\n", report.whole, report.versions);
   return report.damaged.empty();
 }
 

@@ -4,6 +4,7 @@
 #include <deque>
 #include <iterator>
 #include <string_view>
+#include <utility>
 
 #include "base/byte_writer.h"
 #include "vault/store_keys.h"
@@ -195,6 +196,14 @@ Result<SecretBytes> Catalogue::encode_whole() const {
   }
   for (const FileId& file : removals_) of_kind(entries, Kind::removal).push_back({file, {}});
   return CatalogueImage::encode(entries);
+}
+
+Result<Catalogue> Catalogue::renewed() const {
+  CLOISTER_ASSIGN(const SecretBytes whole, encode_whole());
+  CLOISTER_ASSIGN(PrivateMemory memory, PrivateMemory::reserve(whole.size()));
+  std::ranges::copy(StoreKeys::read(whole), memory.bytes().begin());
+  const Bytes bytes = std::as_const(memory).bytes();
+  return from_image(std::move(memory), bytes);
 }
 
 Result<std::shared_ptr<const VersionEntry>> Catalogue::find(const VersionRef& ref) const {

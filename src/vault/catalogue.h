@@ -67,6 +67,8 @@ class Catalogue {
   /// Fails: `corrupt` when an entry of the image does not decode, and so do the readers below.
   Result<SecretBytes> encode_whole() const;
   static SecretBytes encode_change(const CatalogueChange& change);
+  /// The same in new memory, which never held the keys of what was erased since the image.
+  Result<Catalogue> renewed() const;
 
   /// Null when there is no such version.
   Result<std::shared_ptr<const VersionEntry>> find(const VersionRef& ref) const;

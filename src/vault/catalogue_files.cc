@@ -156,6 +156,7 @@ Result<Catalogue> CatalogueFiles::load(unsigned threads) {
   for (auto epoch = epochs.rbegin(); epoch != epochs.rend(); ++epoch) {
     const bool gap = !chain.empty() && *epoch + 1 != chain.back().header.epoch;
     if (gap) return damaged("vault.catalogue.gap", "has a file missing");
+    if (chain.size() > kChangesMax) return damaged("vault.catalogue.chain", "has too many files");
     CLOISTER_ASSIGN(Stored stored, read(*epoch));
     chain.push_back(std::move(stored));
     if (chain.back().header.whole) break;

@@ -70,6 +70,17 @@ TEST_F(FormTest, KeepsTheFormOverARestart) {
   EXPECT_TRUE(holds(vault->open_version(ref(1), {"this"}), form_));
 }
 
+TEST_F(FormTest, TellsADamagedFormFromADamagedVersion) {
+  with_form();
+  damage(2'500'000);
+  const StoreReport report =
+      verify_store({files_, entropy_, clock_, no_anchor_}, root_secret(), settings_).value();
+  EXPECT_EQ(report.whole, 1U);
+  ASSERT_EQ(report.damaged.size(), 1U);
+  EXPECT_TRUE(report.damaged[0].form);
+  EXPECT_GT(files_.contents().at(report.damaged[0].file).size(), 2'000'000U);
+}
+
 TEST_F(FormTest, PassesOverAFormThatIsDamaged) {
   const auto vault = with_form();
   damage(2'500'000);

@@ -25,6 +25,7 @@ inline constexpr std::size_t kLeafBlockBytes = 1U << 14;
 inline constexpr std::size_t kSeedBytes = 32;
 inline constexpr std::size_t kVersionHeaderBytes = 32;
 inline constexpr std::size_t kTableEntryBytes = 48;            ///< tag, then leaf
+inline constexpr std::size_t kEntryBytesMax = 256U << 10;      ///< of a version in the catalogue
 inline constexpr std::uint64_t kRecordBytesMax = 4U << 20;
 inline constexpr std::size_t kRecordNameMax = 64;
 

@@ -205,6 +205,11 @@ class SealedVault final : public Vault {
     CLOISTER_TRY(check_free(record.ref));
     VersionEntry entry;
     entry.record = std::move(record);
+    if (encode_version(entry).size() > kEntryBytesMax) {
+      return Error{Code::too_large, "vault.stage.entry",
+                   Detail("the names of the model's inputs and outputs and of their extents take "
+                          "more than " + std::to_string(kEntryBytesMax) + " bytes together")};
+    }
     CLOISTER_TRY(write_file(entry, model));
     return staged(std::move(entry), nullptr);
   }
@@ -405,6 +410,9 @@ class SealedVault final : public Vault {
                const std::function<Status()>& confirm = {}) REQUIRES(write_mutex_) {
     auto next = std::make_shared<Catalogue>(*state());
     CLOISTER_TRY(next->apply(change));
+    if (whole) {
+      CLOISTER_ASSIGN(*next, next->renewed());
+    }
     CLOISTER_TRY(store_.files->write(*next, change, whole, confirm));
     {
       const MutexLock lock(state_mutex_);

@@ -108,7 +108,8 @@ class Vault {
   virtual ~Vault() = default;
 
   /// Seals `model`'s graph and weights into a new file. `record.ref` must be free.
-  /// Fails: `conflict` (number in use, or used before), `io`, `too_large`.
+  /// Fails: `conflict` (number in use, or used before), `io`, `too_large` (also where the names in
+  /// its signature would crowd the catalogue, which all owners share).
   virtual Result<std::unique_ptr<StagedVersion>> stage(VersionRecord record,
                                                        const ValidatedModel& model) = 0;
   /// Lists it in the catalogue, durably: on success it survives any crash. Fails: `conflict`, `io`.
@@ -167,11 +168,13 @@ Result<std::unique_ptr<Vault>> open_vault(VaultParts parts, const SecretBytes& r
 struct StoreReport {
   struct Damage {
     VersionRef ref;
-    std::string file;  ///< its path in the store, which tells the host nothing
-    Code code;         ///< `corrupt`, or `io` where the host's disk failed
+    std::string file;   ///< its path in the store, which tells the host nothing
+    bool form = false;  ///< whether it is the version's optimised form, which can be made anew
+    Code code;          ///< `corrupt`, or `io` where the host's disk failed
   };
   std::uint64_t epoch = 0;
   std::size_t versions = 0;
+  std::size_t whole = 0;  ///< of these, those whose own file is
   std::vector<Damage> damaged;
   /// Paths in the store that no part of it wrote or still needs. They are never read.
   std::vector<std::string> unknown_files;

@@ -1,6 +1,8 @@
 #include "vault/vault.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 
 #include "support/vault_fixture.h"
 
@@ -76,6 +78,34 @@ TEST_F(VaultTest, RefusesNamesAndNumbersOutOfBounds) {
                                 ref(1, std::string(kModelNameMax + 1, 'a'))}) {
     EXPECT_EQ(vault->stage(record_of(sample, bad), sample.model()).error().code, Code::invalid);
   }
+}
+
+TEST_F(VaultTest, RefusesASignatureThatWouldCrowdTheCatalogue) {
+  const SampleModel sample(1, 100, 1000);
+  const auto vault = open(true).value();
+  VersionRecord record = record_of(sample, ref(1));
+  const TensorSpec tensor{std::string(1000, 'n'), DType::f32, true, {}};
+  record.signature.inputs.assign(200, tensor);
+  EXPECT_TRUE(vault->stage(record, sample.model()).ok());
+  const auto before = files_.contents();
+  record.signature.inputs.assign(300, tensor);
+  EXPECT_EQ(vault->stage(record, sample.model()).error().code, Code::too_large);
+  EXPECT_EQ(files_.contents(), before);
+}
+
+TEST_F(VaultTest, RefusesMoreCatalogueFilesThanItWrites) {
+  ASSERT_TRUE(open(true).ok());
+  ByteVector file = files_.contents().at("catalogue/0000000000000001");
+  file[8] = std::byte{0};  // a change
+  for (int epoch = 2; epoch <= 40; ++epoch) {
+    file[32] = static_cast<std::byte>(epoch);
+    std::array<char, 32> name{};
+    std::snprintf(name.data(), name.size(), "catalogue/%016x", static_cast<unsigned>(epoch));
+    files_.plant(name.data(), file);
+  }
+  const auto opened = open();
+  ASSERT_FALSE(opened.ok());
+  EXPECT_NE(DetailForTest::read(opened.error()).find("too many files"), std::string::npos);
 }
 
 TEST_F(VaultTest, RefusesWhatItDoesNotHold) {

@@ -10,9 +10,22 @@ namespace {
 
 Status verify(Files& files, const SegmentWork& work, const VersionEntry& entry) {
   CLOISTER_ASSIGN(const auto file, open_version_file(files, entry.file));
-  CLOISTER_TRY(verify_version(work, *file, entry));
-  if (entry.optimised == nullptr) return Done{};
-  return verify(files, work, entry.optimised->sealed);
+  return verify_version(work, *file, entry);
+}
+
+/// A version's own file, and its optimised form's.
+void verify_files(Files& files, const SegmentWork& work, const VersionEntry& entry,
+                  StoreReport& report) {
+  const Status own = verify(files, work, entry);
+  if (own.ok()) ++report.whole;
+  if (!own.ok()) {
+    report.damaged.push_back({entry.record.ref, version_path(entry.file), false, own.error().code});
+  }
+  if (entry.optimised == nullptr) return;
+  const VersionEntry& sealed = entry.optimised->sealed;
+  const Status form = verify(files, work, sealed);
+  if (form.ok()) return;
+  report.damaged.push_back({entry.record.ref, version_path(sealed.file), true, form.error().code});
 }
 
 Status list_unknown(Files& files, const Catalogue& catalogue, std::vector<std::string>& unknown) {
@@ -53,9 +66,7 @@ Result<StoreReport> verify_store(VaultParts parts, const SecretBytes& root_secre
   for (const VersionRecord& record : records) {
     CLOISTER_ASSIGN(const auto entry, store.catalogue.find(record.ref));
     if (entry == nullptr) return Error{Code::corrupt, "vault.verify.entry"};
-    const Status verified = verify(parts.files, work, *entry);
-    if (verified.ok()) continue;
-    report.damaged.push_back({record.ref, version_path(entry->file), verified.error().code});
+    verify_files(parts.files, work, *entry, report);
   }
   CLOISTER_TRY(list_unknown(parts.files, store.catalogue, report.unknown_files));
   return report;
