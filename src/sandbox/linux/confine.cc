@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <memory>
 
 #include "sandbox/linux/descriptor.h"
@@ -84,14 +85,46 @@ Status set_filter(Duty duty) {
       made = made && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0) == 0;
     }
   }
-  // Mapping is allowed as long as the result cannot be executed; abort() may end this process.
+  // Mapping is allowed as long as the result cannot be executed. Shared memory would count as
+  // nobody's: neither RLIMIT_DATA nor the server's measuring sees it.
   const auto protection = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-  for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
-    made = made && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 1, protection) == 0;
-  }
+  const auto sharing = SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_SHARED, 0);
+  made = made && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, protection,
+                                    sharing) == 0;
+  made = made && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+                                    protection) == 0;
+  // abort() may end this process.
   const auto self = SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()));
   made = made && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, self) == 0;
   if (!made || ::seccomp_load(filter.get()) != 0) return Error{Code::io, "sandbox.filter"};
+  return Done{};
+}
+
+/// Bytes of addresses that are mapped now.
+Result<std::uint64_t> mapped_bytes() {
+  const Descriptor file(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  std::array<char, 128> text{};
+  unsigned long long pages = 0;
+  if (!file.open() || ::read(file.number(), text.data(), text.size() - 1) <= 0 ||
+      std::sscanf(text.data(), "%llu", &pages) != 1) {
+    return Error{Code::io, "sandbox.statm"};
+  }
+  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// What the process may have from now on: private memory, addresses (pages that are only read cost
+/// the kernel tables), and bytes in one file.
+Status set_limits(std::uint64_t memory_max, std::uint64_t file_max) {
+  constexpr std::uint64_t kAddressesBeside = 8ULL << 30;  // of arenas, taken and not used
+  CLOISTER_ASSIGN(const std::uint64_t mapped, mapped_bytes());
+  const std::uint64_t addresses_max = mapped + memory_max + kAddressesBeside;
+  const rlimit memory{memory_max, memory_max};
+  const rlimit addresses{addresses_max, addresses_max};
+  const rlimit file{file_max, file_max};
+  if (::setrlimit(RLIMIT_DATA, &memory) != 0 || ::setrlimit(RLIMIT_AS, &addresses) != 0 ||
+      ::setrlimit(RLIMIT_FSIZE, &file) != 0) {
+    return Error{Code::io, "sandbox.limits"};
+  }
   return Done{};
 }
 
@@ -123,12 +156,10 @@ void touch_code() noexcept {
 }
 
 Status lock_down(Duty duty, std::uint64_t memory_max, std::uint64_t file_max) {
-  const rlimit memory{memory_max, memory_max};
-  const rlimit file{file_max, file_max};
-  if (::setrlimit(RLIMIT_DATA, &memory) != 0 || ::setrlimit(RLIMIT_FSIZE, &file) != 0 ||
-      ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+  CLOISTER_TRY(set_limits(memory_max, file_max));
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
       ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-    return Error{Code::io, "sandbox.limits"};
+    return Error{Code::io, "sandbox.privileges"};
   }
   if (duty == Duty::optimise) CLOISTER_TRY(forbid_paths());
   return set_filter(duty);

@@ -23,10 +23,11 @@ enum class Duty {
   optimise,
 };
 
-/// Worker, before it sees the first byte of a model: bounds private memory to `memory_max` bytes
-/// and files to `file_max`, gives up being traced, and sets the seccomp filter over all threads.
-/// From then on every system call that docs/design/0003-sandbox.md does not list fails; nothing can
-/// be opened, executed, made executable, connected or signalled. Fails: `io`; it must not go on.
+/// Worker, before it sees the first byte of a model: bounds private memory to `memory_max` bytes,
+/// addresses to hardly more than are mapped then, and files to `file_max`, gives up being traced,
+/// and sets the seccomp filter over all threads. From then on every system call that
+/// docs/design/0003-sandbox.md does not list fails; nothing can be opened, executed, made
+/// executable, connected or signalled. Fails: `io`; it must not go on.
 Status lock_down(Duty duty, std::uint64_t memory_max, std::uint64_t file_max);
 
 }  // namespace cloister
