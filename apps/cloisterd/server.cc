@@ -117,7 +117,7 @@ Status start_models(const ServerConfig& config, const AccessTables& access, Mode
   CLOISTER_TRY(import_models(config, access, models, events));
   for (const Preload& each : config.preload) {
     const VersionRef ref{{PrincipalId{each.owner}, each.model}, {each.version}};
-    residency.keep(ref, Keep::pinned);
+    if (each.pin) residency.keep(ref, Keep::pinned);
     const auto loaded = residency.acquire(ref, clock.steady() + std::chrono::seconds{300});
     if (!loaded.ok()) {
       return Error{loaded.error().code, "start.preload",

@@ -248,12 +248,15 @@ class FieldReader {
       const JsonValue* owner = item.find("owner");
       const JsonValue* model = item.find("model");
       const JsonValue* version = item.find("version");
-      if (item.members().size() != 3 || owner == nullptr || model == nullptr ||
-          version == nullptr || !owner->text() || !model->text() || !version->unsigned_integer()) {
-        return wrong(key_, "a list of {\"owner\", \"model\", \"version\"}");
+      const JsonValue* pin = item.find("pin");
+      if (item.members().size() != (pin == nullptr ? 3U : 4U) || owner == nullptr ||
+          model == nullptr || version == nullptr || !owner->text() || !model->text() ||
+          !version->unsigned_integer() || (pin != nullptr && !pin->boolean())) {
+        return wrong(key_, "a list of {\"owner\", \"model\", \"version\"}, with \"pin\": true or "
+                           "false where wanted");
       }
-      field.push_back(
-          {std::string(*owner->text()), std::string(*model->text()), *version->unsigned_integer()});
+      field.push_back({std::string(*owner->text()), std::string(*model->text()),
+                       *version->unsigned_integer(), pin == nullptr || *pin->boolean()});
     }
     return Done{};
   }
@@ -343,7 +346,8 @@ void write(JsonWriter& out, const std::vector<Preload>& value) {
   out.begin_array();
   for (const Preload& each : value) {
     out.begin_object().key("owner").text(each.owner).key("model").text(each.model);
-    out.key("version").unsigned_integer(each.version).end_object();
+    out.key("version").unsigned_integer(each.version);
+    out.key("pin").boolean(each.pin).end_object();
   }
   out.end_array();
 }

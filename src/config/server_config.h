@@ -28,6 +28,7 @@ struct Preload {
   std::string owner;
   std::string model;
   std::uint64_t version = 0;
+  bool pin = true;  ///< whether it never makes room for others
 };
 
 /// A model that a sealed file of the import folder may become: `owner.model`, its number, and the

@@ -48,17 +48,24 @@ TEST(ParseServerConfig, RefusesValuesOutOfRangeAndOfOtherTypes) {
   EXPECT_NE(refusal_of(R"({"store":"/s","run_threads":-1})"), "accepted");
   EXPECT_NE(refusal_of(R"({"store":"/s","owner":{"name":"a","key_sha256":"AAAA"}})"), "accepted");
   EXPECT_NE(refusal_of(R"({"store":"/s","preload":[{"owner":"a","model":"b"}]})"), "accepted");
+  for (const char* pin : {"1", "\"true\"", "null"}) {
+    const std::string preload = R"({"owner":"a","model":"b","version":1,"pin":)";
+    EXPECT_NE(refusal_of(R"({"store":"/s","preload":[)" + preload + pin + "}]}"), "accepted");
+  }
 }
 
 TEST(CanonicalText, SurvivesParsingAgain) {
   const auto config = parse_server_config(
       R"({"listen_port":0,"store":"/s","names":["a.example","::1"],"integrity":"full",
           "owner":{"name":"clinic","key_sha256":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
-          "preload":[{"owner":"clinic","model":"m","version":3}],
+          "preload":[{"owner":"clinic","model":"m","version":3},
+                     {"owner":"clinic","model":"m","version":4,"pin":false}],
           "import":{"folder":"/m","models":[{"owner":"clinic","model":"m","version":3,"sha256":
             "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}]},
           "sandbox_require":["landlock","pid-namespace"],"memory_budget_bytes":1048576})");
   ASSERT_TRUE(config.ok());
+  EXPECT_TRUE(config.value().preload.at(0).pin);
+  EXPECT_FALSE(config.value().preload.at(1).pin);
   const std::string text = canonical_text(config.value());
   const auto again = parse_server_config(text);
   ASSERT_TRUE(again.ok()) << DetailForTest::text(again.error());
