@@ -2,10 +2,12 @@
 
 Short windows with the one and with the other take turns, in an order that changes. A ratio is of
 the two medians of one round, and the median over all rounds counts: other work on the machine
-matters only where it keeps step with the windows.
+matters only where it keeps step with the windows. Rounds go on until that median is surely on one
+side of the goal, or the time for one rule is over.
 """
 
 import argparse
+import math
 import statistics
 import sys
 import threading
@@ -16,6 +18,8 @@ import numpy as np
 from e2e.hostile_worker_test import GREEDY, HANGS, HARMLESS, LIES, HostileWorker
 
 WINDOW = 0.5
+ROUNDS_MIN = 7
+GOAL = 1.10
 
 
 class Neighbour(threading.Thread):
@@ -24,6 +28,7 @@ class Neighbour(threading.Thread):
     def __init__(self, case, rule):
         super().__init__()
         self.case, self.rule = case, rule
+        self.answers, self.refusals = 0, 0
         self.stopping = threading.Event()
 
     def run(self):
@@ -31,60 +36,91 @@ class Neighbour(threading.Thread):
         with self.case.server.session(self.case.token) as http:
             while not self.stopping.is_set():
                 answer = self.case.infer(http, self.rule, x)
+                self.answers += 1
                 if answer.status_code in (429, 503):
+                    self.refusals += 1
                     self.stopping.wait(float(answer.headers["Retry-After"]))
 
 
-def window(case, rule, http):
-    """The median of what the honest model's caller waits, in seconds, beside `rule`'s."""
-    took = []
-    neighbour = Neighbour(case, rule)
-    neighbour.start()
-    x = np.array([1, 2, 3, 4], np.float32)
-    end = time.monotonic() + WINDOW
-    while time.monotonic() < end or not took:
-        start = time.monotonic()
-        answer = case.infer(http, "honest", x)
-        took.append(time.monotonic() - start)
-        if answer.status_code != 200:
-            raise SystemExit(f"{rule}: the honest model answered {answer.status_code}")
-    neighbour.stopping.set()
-    neighbour.join()
-    return statistics.median(took)
+class Subject:
+    """A neighbour's windows: the medians of what the honest model's caller waits, in seconds."""
+
+    def __init__(self, case, rule):
+        self.case, self.rule = case, rule
+        self.medians, self.answers, self.refusals = [], 0, 0
+
+    def window(self, http):
+        took = []
+        neighbour = Neighbour(self.case, self.rule)
+        neighbour.start()
+        x = np.array([1, 2, 3, 4], np.float32)
+        end = time.monotonic() + WINDOW
+        while time.monotonic() < end or not took:
+            start = time.monotonic()
+            answer = self.case.infer(http, "honest", x)
+            took.append(time.monotonic() - start)
+            if answer.status_code != 200:
+                raise SystemExit(f"{self.rule}: the honest model answered {answer.status_code}")
+        neighbour.stopping.set()
+        neighbour.join()
+        self.answers += neighbour.answers
+        self.refusals += neighbour.refusals
+        self.medians.append(statistics.median(took))
 
 
-def measure(case, rule, http, rounds):
-    """Medians of the windows beside the busy model and beside `rule`, and of their ratios."""
-    busy, hostile = [], []
-    for number in range(rounds):
-        order = [("busy", busy), (rule, hostile)]
-        for each, found in order if number % 2 == 0 else reversed(order):
-            found.append(window(case, each, http))
-    ratio = statistics.median(b / a for a, b in zip(busy, hostile))
-    return statistics.median(busy), statistics.median(hostile), ratio
+def median_between(values):
+    """Where the median of what these were drawn from lies, all but one time in twenty: as many lie
+    on either side of it as heads fall in so many throws of a coin."""
+    outside = max(0, math.floor(len(values) / 2 - math.sqrt(len(values))))
+    return sorted(values)[outside], sorted(values)[len(values) - 1 - outside]
+
+
+def measure(case, rule, http, seconds):
+    """The honest busy neighbour's windows, the hostile one's, and the ratios of their medians."""
+    busy, hostile = Subject(case, "busy"), Subject(case, rule)
+    order = [busy, hostile]
+    end = time.monotonic() + seconds
+    ratios = []
+    while len(ratios) < ROUNDS_MIN or time.monotonic() < end:
+        for each in order:
+            each.window(http)
+        order.reverse()
+        ratios.append(hostile.medians[-1] / busy.medians[-1])
+        least, most = median_between(ratios)
+        if len(ratios) >= ROUNDS_MIN and (most <= GOAL or least > GOAL):
+            break
+    return busy, hostile, ratios
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=int, default=45, help="for one rule, at most")
     parser.add_argument("--rules", nargs="+", default=[*LIES, *HARMLESS, *HANGS, *GREEDY])
     options = parser.parse_args()
     case = HostileWorker()
-    worst = 0.0
+    medians, unsure = [], 0
     HostileWorker.setUpClass()
     try:
         HostileWorker.upload("busy")
         with case.server.session(case.token) as http:
             for rule in options.rules:
                 HostileWorker.upload(rule)
-                busy, hostile, ratio = measure(case, rule, http, options.rounds)
-                worst = max(worst, ratio)
-                print(f"{rule:12} busy neighbour {busy * 1000:6.2f} ms, "
-                      f"this one {hostile * 1000:6.2f} ms, {ratio:.2f}", flush=True)
+                busy, hostile, ratios = measure(case, rule, http, options.seconds)
+                medians.append(statistics.median(ratios))
+                least, most = median_between(ratios)
+                unsure += least <= GOAL < most
+                print(f"{rule:12} busy neighbour {statistics.median(busy.medians) * 1000:6.2f} ms, "
+                      f"this one {statistics.median(hostile.medians) * 1000:6.2f} ms; "
+                      f"{medians[-1]:.2f}, surely {least:.2f} to {most:.2f} after {len(ratios)} "
+                      f"rounds; asked {hostile.answers} times, {hostile.refusals} refused",
+                      flush=True)
     finally:
         HostileWorker.doClassCleanups()
-    print(f"hostile_neighbour: worst median of ratios {worst:.2f} (goal 1.10)")
-    return 0 if worst <= 1.10 else 1
+    met = sum(median <= GOAL for median in medians)
+    print(f"hostile_neighbour: {met} of {len(medians)} rules within {GOAL:.2f}, "
+          f"{unsure} of all not for sure either way")
+    print(f"hostile_neighbour: worst median of ratios {max(medians):.2f} (goal {GOAL:.2f})")
+    return 0 if max(medians) <= GOAL else 1
 
 
 if __name__ == "__main__":
