@@ -17,7 +17,8 @@ Result<Lease> Residency::acquire(const VersionRef& ref, SteadyTime deadline,
 
 void Residency::keep(const VersionRef& ref, Keep keep) { rooms_->keep(ref, keep); }
 
-Result<MemoryHold> Residency::set_aside(std::uint64_t bytes, SteadyTime deadline) {
+Result<std::unique_ptr<MemoryHold>> Residency::set_aside(std::uint64_t bytes,
+                                                         SteadyTime deadline) {
   return rooms_->set_aside(bytes, deadline);
 }
 

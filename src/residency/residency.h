@@ -58,8 +58,19 @@ struct ResidencyCounts {
   std::chrono::nanoseconds load_time{};  ///< of the loads that succeeded, together
 };
 
-/// Memory that is counted beside models; given back when the last copy goes.
-using MemoryHold = std::shared_ptr<const void>;
+/// Memory that is counted beside models, for work that was not foreseen in full: what the work
+/// takes past it counts too. Given back when this goes.
+class MemoryHold {
+ public:
+  virtual ~MemoryHold() = default;
+  /// `model`, which stands on `beside` bytes more, is measured with all others from now on, and
+  /// ended where what it takes past this hold has no room. It must be removed before it goes.
+  virtual void add(LoadedModel& model, std::uint64_t beside) = 0;
+  /// Waits for a measurement under way.
+  virtual void remove(LoadedModel& model) = 0;
+  /// Whether the models were ended because they took more than all models together may.
+  virtual bool exceeded_all() const = 0;
+};
 
 /// Keeps one loaded model from being evicted. Copies share it; the last one gives it back.
 class Lease {
@@ -95,13 +106,13 @@ class Residency {
   /// `unavailable` once cancelled; `deadline`.
   Result<Lease> acquire(const VersionRef& ref, SteadyTime deadline, const Waiter& waiter = {});
 
-  /// From now on, until `unload`. Loads nothing.
+  /// From now on, until `unload`; what is pinned stays so until then. Loads nothing.
   void keep(const VersionRef& ref, Keep keep);
 
   /// Counts `bytes`, or the whole budget where that is less, for work that takes memory beside
   /// models: idle ones make room. Waits at most until `deadline`. Fails: `busy` past it;
   /// `unavailable` while this is being destroyed. Destroy it after every MemoryHold is gone.
-  Result<MemoryHold> set_aside(std::uint64_t bytes, SteadyTime deadline);
+  Result<std::unique_ptr<MemoryHold>> set_aside(std::uint64_t bytes, SteadyTime deadline);
 
   /// Forgets the model, what `keep` said and its failures; running requests finish on it, later
   /// ones load anew. Fails: `not_found` where it was not in memory.

@@ -262,6 +262,33 @@ TEST_F(ResidencyTest, LetsGoAtOnceOfWhatIsNeverKept) {
   }
 }
 
+TEST_F(ResidencyTest, KeepsWhatIsPinnedUntilItIsUnloaded) {
+  vault_.add("pinned", kMiB);
+  Residency& residency = make({});
+  residency.keep(ref_of("pinned"), Keep::pinned);
+  ASSERT_TRUE(residency.acquire(ref_of("pinned"), soon(), {.keep = Keep::never}).ok());
+  residency.keep(ref_of("pinned"), Keep::cached);
+  ASSERT_EQ(residency.resident().size(), 1U);
+  EXPECT_TRUE(residency.resident().front().pinned);
+  ASSERT_TRUE(residency.unload(ref_of("pinned")).ok());
+  ASSERT_TRUE(residency.acquire(ref_of("pinned"), soon()).ok());
+  EXPECT_FALSE(residency.resident().front().pinned);
+}
+
+TEST_F(ResidencyTest, GivesUpSettingAsideInTimeHoweverMuchGoesOn) {
+  vault_.add("used", 30 * kMiB);
+  Residency& residency = make({.budget_bytes = 64 * kMiB});
+  const Lease lease = residency.acquire(ref_of("used"), soon()).value();
+  std::atomic<bool> done{false};
+  std::jthread others([&] {
+    while (!done) residency.keep(ref_of("used"), Keep::cached);
+  });
+  const auto memory = residency.set_aside(40 * kMiB, clock_.steady() +
+                                                         std::chrono::milliseconds(20));
+  done = true;
+  EXPECT_EQ(memory.error().code, Code::busy);
+}
+
 TEST_F(ResidencyTest, IsBusyWhereNothingCanBeSetAside) {
   vault_.add("used", 30 * kMiB);
   Residency& residency = make({.budget_bytes = 64 * kMiB});
@@ -275,14 +302,64 @@ TEST_F(ResidencyTest, CountsWhatIsSetAsideAndEvictsForIt) {
   Residency& residency = make({.budget_bytes = 64 * kMiB});
   ASSERT_TRUE(residency.acquire(ref_of("idle"), soon()).ok());
   {
-    const MemoryHold memory = residency.set_aside(40 * kMiB, soon()).value();
+    const auto memory = residency.set_aside(40 * kMiB, soon()).value();
     EXPECT_EQ(names(residency), std::set<std::string>{});
     EXPECT_EQ(residency.resident_bytes(), 40 * kMiB);
     EXPECT_EQ(residency.acquire(ref_of("idle"), clock_.steady()).error().code, Code::busy);
   }
   EXPECT_TRUE(residency.acquire(ref_of("idle"), soon()).ok());
-  const MemoryHold all = residency.set_aside(1'000 * kMiB, soon()).value();
+  const auto all = residency.set_aside(1'000 * kMiB, soon()).value();
   EXPECT_EQ(residency.resident_bytes(), 64 * kMiB) << "more than all there is takes all";
+}
+
+/// A model that takes what the test says.
+class GrowingModel final : public LoadedModel {
+ public:
+  std::atomic<std::uint64_t> bytes{0};
+  std::atomic<int> ended{0};
+  std::uint64_t overhead_bytes() const noexcept override { return bytes; }
+  void end() override { ++ended; }
+  Result<std::unique_ptr<RunOutputs>> run(const std::vector<NamedTensorView>&,
+                                          const std::vector<std::string>&, RunControl&) override {
+    return Error{Code::internal, "test.run"};
+  }
+};
+
+TEST_F(ResidencyTest, CountsWhatIsTakenPastWhatWasSetAsideAndEndsItBeforeWhatServes) {
+  vault_.add("busy", 20 * kMiB);
+  vault_.add("idle", 10 * kMiB);
+  Residency& residency = make({.budget_bytes = 60 * kMiB,
+                               .measure_every = std::chrono::milliseconds(1)});
+  const Lease busy = residency.acquire(ref_of("busy"), soon()).value();
+  ASSERT_TRUE(residency.acquire(ref_of("idle"), soon()).ok());
+  auto memory = residency.set_aside(20 * kMiB, soon()).value();
+  GrowingModel trial;
+  memory->add(trial, 5 * kMiB);
+  trial.bytes = 20 * kMiB;
+  while (residency.resident_bytes() != 55 * kMiB) std::this_thread::yield();
+  trial.bytes = 30 * kMiB;
+  while (names(residency) != std::set<std::string>{"busy"}) std::this_thread::yield();
+  EXPECT_EQ(trial.ended, 0);
+  trial.bytes = 40 * kMiB;
+  while (trial.ended == 0) std::this_thread::yield();
+  EXPECT_FALSE(memory->exceeded_all()) << "alone it would have had its room";
+  trial.bytes = 70 * kMiB;
+  while (!memory->exceeded_all()) std::this_thread::yield();
+  EXPECT_EQ(engine_.ended, 0);
+  memory->remove(trial);
+  memory.reset();
+  EXPECT_EQ(residency.resident_bytes(), 20 * kMiB);
+}
+
+TEST_F(ResidencyTest, LoadsAgainWhatOnceGrewPastTheBudget) {
+  vault_.add("m", 10 * kMiB);
+  Residency& residency = make({.budget_bytes = 40 * kMiB,
+                               .measure_every = std::chrono::milliseconds(1)});
+  ASSERT_TRUE(residency.acquire(ref_of("m"), soon()).ok());
+  engine_.growth = 40 * kMiB;
+  while (!names(residency).empty()) std::this_thread::yield();
+  engine_.growth = 0;
+  EXPECT_TRUE(residency.acquire(ref_of("m"), soon()).ok());
 }
 
 TEST_F(ResidencyTest, EvictsAsModelsGrowAndEndsWhatGrowsPastEverything) {

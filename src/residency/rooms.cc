@@ -67,6 +67,7 @@ std::uint64_t Residency::Rooms::limit() const {
 }
 
 void Residency::Rooms::set_keep(const VersionRef& ref, Keep keep) {
+  if (keep_of(ref) == Keep::pinned) return;
   if (keep == Keep::cached) {
     keeps_.erase(ref);
   } else {
@@ -179,7 +180,7 @@ Status Residency::Rooms::unload(const VersionRef& ref) {
   {
     const MutexLock lock(mutex_);
     const auto found = rooms_.find(ref);
-    measured_bytes_.erase(ref);
+    taken_.erase(ref);
     keeps_.erase(ref);
     if (found == rooms_.end()) return Error{Code::not_found, "residency.unload"};
     room = std::move(found->second);
@@ -192,8 +193,10 @@ Status Residency::Rooms::unload(const VersionRef& ref) {
 }
 
 std::uint64_t Residency::Rooms::expected_bytes(const VersionRef& ref) const {
-  const auto measured = measured_bytes_.find(ref);
-  if (measured != measured_bytes_.end()) return measured->second;
+  if (const auto found = taken_.find(ref); found != taken_.end()) {
+    // What it took in use is what it will take again; one large request must not lock it out.
+    return std::max(found->second.loaded, std::min(found->second.used, limit()));
+  }
   const std::optional<VersionRecord> record = vault_.find(ref);
   if (!record) return 0;  // erased meanwhile: opening it fails
   // Packing copies weights, so does optimising at load: what it takes then is known afterwards.
@@ -228,8 +231,7 @@ bool Residency::Rooms::make_room(std::uint64_t bytes, HeldList& evicted) {
   for (const std::shared_ptr<Room>& room : idle) {
     if (freed >= excess) break;
     freed += room->held->bytes;
-    // What it took in use is what it will take again.
-    measured_bytes_[room->ref] = room->held->bytes;
+    taken_[room->ref] = {room->held->loaded_bytes, room->held->bytes};
     evict(std::move(room->held), evicted);
     rooms_.erase(room->ref);
     ++counts_.evictions;
@@ -282,14 +284,17 @@ std::shared_ptr<Residency::Rooms::Room> Residency::Rooms::next_to_load(HeldList&
 }
 
 void Residency::Rooms::drop_unkept(HeldList& evicted) {
-  for (const auto& [ref, keep] : keeps_) {
-    const auto found = keep == Keep::never ? rooms_.find(ref) : rooms_.end();
-    if (found == rooms_.end()) continue;
-    Room& room = *found->second;
-    if (room.stage != Stage::ready || room.waiters > 0 || room.held->leases > 0) continue;
-    measured_bytes_[ref] = room.held->bytes;
+  if (keeps_.empty()) return;
+  for (auto place = rooms_.begin(); place != rooms_.end();) {
+    Room& room = *place->second;
+    const bool idle = room.stage == Stage::ready && room.waiters == 0 && room.held->leases == 0;
+    if (!idle || keep_of(room.ref) != Keep::never) {
+      ++place;
+      continue;
+    }
+    taken_[room.ref] = {room.held->loaded_bytes, room.held->bytes};
     evict(std::move(room.held), evicted);
-    rooms_.erase(found);
+    place = rooms_.erase(place);
   }
 }
 
@@ -315,49 +320,6 @@ void Residency::Rooms::load_loop() {
     evicted.clear();  // not under the lock
     if (room) load(*room, reserved);
     if (to_pack) pack(*to_pack);
-  }
-}
-
-std::shared_ptr<Residency::Rooms::Held> Residency::Rooms::shed(const HeldList& held,
-                                                               HeldList& evicted) {
-  if (make_room(0, evicted) || !evicted.empty()) return nullptr;
-  // Everything that runs is in use: the one that grew most past what was set aside has to go.
-  std::shared_ptr<Held> worst;
-  const auto growth = [](const Held& each) {
-    return each.bytes - std::min(each.bytes, each.expected_bytes);
-  };
-  for (const std::shared_ptr<Held>& each : held) {
-    if (growth(*each) > (worst ? growth(*worst) : 0)) worst = each;
-  }
-  return worst;
-}
-
-void Residency::Rooms::watch_loop() {
-  for (;;) {
-    HeldList held;
-    {
-      const MutexLock lock(mutex_);
-      while (!stopping_ && rooms_.empty()) tick_.wait(mutex_);
-      const auto until = std::chrono::steady_clock::now() + settings_.measure_every;
-      while (!stopping_ && tick_.wait_until(mutex_, until)) {
-      }
-      if (stopping_) return;
-      for (const auto& [ref, room] : rooms_) {
-        if (room->stage == Stage::ready) held.push_back(room->held);
-      }
-    }
-    for (const std::shared_ptr<Held>& each : held) each->model->measure();
-    const std::uint64_t base = engine_.shared_bytes();
-    HeldList evicted;
-    std::shared_ptr<Held> worst;
-    {
-      const MutexLock lock(mutex_);
-      base_bytes_ = base;
-      for (const std::shared_ptr<Held>& each : held) recount(*each);
-      worst = shed(held, evicted);
-      if (!queue_.empty()) work_.notify_all();
-    }
-    if (worst) worst->model->end();
   }
 }
 
@@ -454,6 +416,7 @@ void Residency::Rooms::load(Room& room, std::uint64_t reserved) {
     ++counts_.loads;
     counts_.load_time += clock_.steady() - began;
     recount(*held);
+    held->loaded_bytes = held->bytes;
     held->last_used = ++uses_;
     if (keep_of(room.ref) == Keep::never) held->to_pack = false;  // not worth it for one use
     room.held = held;

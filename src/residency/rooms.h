@@ -19,7 +19,8 @@ class Residency::Rooms {
   Result<Lease> acquire(const VersionRef& ref, SteadyTime deadline, const Waiter& waiter)
       EXCLUDES(mutex_);
   void keep(const VersionRef& ref, Keep keep) EXCLUDES(mutex_);
-  Result<MemoryHold> set_aside(std::uint64_t bytes, SteadyTime deadline) EXCLUDES(mutex_);
+  Result<std::unique_ptr<MemoryHold>> set_aside(std::uint64_t bytes, SteadyTime deadline)
+      EXCLUDES(mutex_);
   Status unload(const VersionRef& ref) EXCLUDES(mutex_);
   bool is_resident(const VersionRef& ref) const EXCLUDES(mutex_);
   std::vector<ResidentModel> resident() const EXCLUDES(mutex_);
@@ -36,6 +37,7 @@ class Residency::Rooms {
     std::unique_ptr<LoadedModel> model;  // reads `opened`, so it goes first
     std::uint64_t bytes = 0;             // counted in counted_bytes_
     std::uint64_t expected_bytes = 0;    // set aside when it was loaded
+    std::uint64_t loaded_bytes = 0;      // taken before it ran
     bool to_pack = false;                // will run faster with packed weights
     std::uint64_t packing = 0;           // counted beside `bytes` while it is packed
     bool leaving = false;                // evicted: its memory is free soon
@@ -58,6 +60,25 @@ class Residency::Rooms {
     SteadyTime retry_at{};
   };
   using HeldList = std::vector<std::shared_ptr<Held>>;
+  /// What a version took when it was last in memory.
+  struct Taken {
+    std::uint64_t loaded = 0;  // before it ran
+    std::uint64_t used = 0;    // when it went
+  };
+  /// What set_aside gives out; the fields are guarded by owner.mutex_.
+  struct Guest final : MemoryHold {
+    Guest(Rooms& rooms, std::uint64_t bytes) : owner(rooms), held(bytes), counted(bytes) {}
+    ~Guest() override;
+    void add(LoadedModel& model, std::uint64_t beside_it) override;
+    void remove(LoadedModel& model) override;
+    bool exceeded_all() const override;
+    Rooms& owner;
+    const std::uint64_t held;
+    std::uint64_t counted;     // in counted_bytes_: what is held, or more where more is taken
+    std::uint64_t beside = 0;  // what the models stand on
+    std::vector<LoadedModel*> models;
+    bool too_much = false;
+  };
 
   Result<Lease> wait_for(Room& room, SteadyTime deadline, const Waiter& waiter) REQUIRES(mutex_);
   void set_keep(const VersionRef& ref, Keep keep) REQUIRES(mutex_);
@@ -67,6 +88,7 @@ class Residency::Rooms {
   Lease lease(Room& room) REQUIRES(mutex_);
   void give_back(const std::shared_ptr<Held>& held) EXCLUDES(mutex_);
   void recount(Held& held) REQUIRES(mutex_);
+  void recount(Guest& guest) REQUIRES(mutex_);
   void evict(std::shared_ptr<Held> held, HeldList& evicted) REQUIRES(mutex_);
 
   void load_loop() EXCLUDES(mutex_);
@@ -77,8 +99,9 @@ class Residency::Rooms {
   std::shared_ptr<Room> next_to_load(HeldList& evicted) REQUIRES(mutex_);
   void drop_unkept(HeldList& evicted) REQUIRES(mutex_);
   void watch_loop() EXCLUDES(mutex_);
-  /// Makes room after models grew; the one that must be ended for it, if evicting is not enough.
-  std::shared_ptr<Held> shed(const HeldList& held, HeldList& evicted) REQUIRES(mutex_);
+  void measure(const HeldList& held, const std::vector<Guest*>& guests) EXCLUDES(mutex_);
+  /// Makes room after models grew; those that must be ended for it, if evicting is not enough.
+  std::vector<LoadedModel*> shed(const HeldList& held, HeldList& evicted) REQUIRES(mutex_);
   bool make_room(std::uint64_t bytes, HeldList& evicted) REQUIRES(mutex_);
   void load(Room& room, std::uint64_t reserved) EXCLUDES(mutex_);
   Status fill(Held& held, const VersionRef& ref, bool optimised) const;
@@ -98,11 +121,14 @@ class Residency::Rooms {
   Signal work_;     // loaders wait: something queued, memory free, or stopping
   Signal changed_;  // callers wait: a room became ready or failed
   Signal tick_;     // the watch waits: something is in memory, or stopping
+  Signal measured_;  // guests wait: the watch looks at them no more
   std::map<VersionRef, std::shared_ptr<Room>> rooms_ GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<Room>> queue_ GUARDED_BY(mutex_);
   std::deque<std::weak_ptr<Held>> to_pack_ GUARDED_BY(mutex_);
-  std::map<VersionRef, std::uint64_t> measured_bytes_ GUARDED_BY(mutex_);
+  std::map<VersionRef, Taken> taken_ GUARDED_BY(mutex_);
   std::map<VersionRef, Keep> keeps_ GUARDED_BY(mutex_);
+  std::vector<Guest*> guests_ GUARDED_BY(mutex_);
+  bool measuring_ GUARDED_BY(mutex_) = false;  // the watch looks at guests: they stay as they are
   std::map<std::string, std::size_t> loading_ GUARDED_BY(mutex_);  // loads under way, by principal
   std::size_t loads_ GUARDED_BY(mutex_) = 0;
   std::uint64_t counted_bytes_ GUARDED_BY(mutex_) = 0;  // in memory, or set aside for a load

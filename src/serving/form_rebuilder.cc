@@ -1,5 +1,6 @@
 #include "serving/form_rebuilder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/caught.h"
@@ -40,25 +41,38 @@ void FormRebuilder::loop() {
       const MutexLock lock(mutex_);
       while (!stopping_ && wanted_.empty()) changed_.wait(mutex_);
       if (stopping_) return;
-      ref = std::move(wanted_.front());
-      wanted_.pop_front();
+      ref = next();
     }
     const Status rebuilt = caught("serving.rebuild", [&] { return rebuild(ref); });
-    // Erased meanwhile is no failure.
-    if (!rebuilt.ok() && rebuilt.error().code != Code::not_found) {
+    if (rebuilt.ok()) continue;
+    if (rebuilt.error().code == Code::busy) {
+      const MutexLock lock(mutex_);
+      tried_.erase(ref);
+    } else if (rebuilt.error().code != Code::not_found) {  // erased meanwhile is no failure
       parts_.events.record(OperationFailed{rebuilt.error().code, "serving.rebuild"});
     }
   }
 }
 
+VersionRef FormRebuilder::next() {
+  auto next = std::ranges::find_if(wanted_, [this](const VersionRef& each) REQUIRES(mutex_) {
+    return each.model.owner != last_owner_;
+  });
+  if (next == wanted_.end()) next = wanted_.begin();
+  VersionRef ref = std::move(*next);
+  wanted_.erase(next);
+  last_owner_ = ref.model.owner;
+  return ref;
+}
+
 Status FormRebuilder::rebuild(const VersionRef& ref) const {
   CLOISTER_ASSIGN(auto staged, places_.vault.restage(ref));
-  CLOISTER_ASSIGN(const MemoryHold memory,
+  CLOISTER_ASSIGN(const auto memory,
                   places_.residency.set_aside(trial_bytes(staged->record().cost),
                                               parts_.clock.steady() + kMemoryWaitMax));
   CLOISTER_ASSIGN(const bool added, add_optimised_form(parts_, *staged));
   if (!added) return Done{};
-  CLOISTER_ASSIGN(const auto findings, try_out(parts_, settings_, *staged));
+  CLOISTER_ASSIGN(const auto findings, try_out(parts_, settings_, *memory, *staged));
   if (!findings.empty()) return Error{Code::refused, "serving.rebuild"};
   const VersionRecord rebuilt = staged->record();
   CLOISTER_TRY(places_.vault.commit(std::move(staged)));

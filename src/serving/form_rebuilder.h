@@ -12,8 +12,9 @@
 namespace cloister {
 
 /// Gives versions whose optimised form is missing, damaged or for another runtime or processor a
-/// new one, one after the other, on a thread of its own: they serve as they are meanwhile. Each
-/// version is tried once in a process's life. Safe from several threads.
+/// new one, one after the other, on a thread of its own: they serve as they are meanwhile. Owners
+/// take turns. Each version is tried once in a process's life, but again where memory was short.
+/// Safe from several threads.
 class FormRebuilder {
  public:
   struct Places {
@@ -36,6 +37,8 @@ class FormRebuilder {
   static constexpr std::size_t kTriedMax = 1U << 16;
 
   void loop() EXCLUDES(mutex_);
+  /// The first of those wanted, of another owner than the last one's where there is one.
+  VersionRef next() REQUIRES(mutex_);
   Status rebuild(const VersionRef& ref) const;
 
   const Places places_;
@@ -46,6 +49,7 @@ class FormRebuilder {
   Signal changed_;
   std::deque<VersionRef> wanted_ GUARDED_BY(mutex_);
   std::set<VersionRef> tried_ GUARDED_BY(mutex_);
+  PrincipalId last_owner_ GUARDED_BY(mutex_);
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::jthread thread_;  // last: it uses the fields above
 };

@@ -241,12 +241,12 @@ Result<UploadOutcome> Models::upload(const Caller& caller, const VersionRef& ref
   model.memory = PrivateMemory();
   report(ref, ModelChange::sealed, model.size, since);
 
-  CLOISTER_ASSIGN(const MemoryHold memory,
+  CLOISTER_ASSIGN(const auto memory,
                   parts_.residency.set_aside(trial_bytes(staged->record().cost),
                                              parts_.clock.steady() + settings_.load_time_max));
   CLOISTER_TRY(add_optimised_form(trial_parts(), *staged));
   CLOISTER_ASSIGN(std::vector<Finding> findings,
-                  try_out(trial_parts(), settings_.trial, *staged));
+                  try_out(trial_parts(), settings_.trial, *memory, *staged));
   if (!findings.empty()) {
     report(ref, ModelChange::refused, model.size, since);
     return UploadOutcome{std::nullopt, false, std::move(findings)};

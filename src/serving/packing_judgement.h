@@ -22,9 +22,11 @@ struct PackingPair {
 /// but where the copy takes much memory only if it is found to gain clearly. Both run `inputs` in
 /// turn; what a run costs is processor time, where the engine can tell, so that other work on the
 /// machine decides nothing. Ends once the answer is clear, or after 20 seconds or six rounds,
-/// whichever takes longer: then the median decides. A run may take `run_time_max`.
-bool is_worth_packing(const PackingPair& pair, const std::vector<NamedTensorView>& inputs,
-                      const Clock& clock, std::chrono::seconds run_time_max);
+/// whichever takes longer, and within two minutes: then the median decides. Nothing where a run
+/// failed.
+std::optional<bool> is_worth_packing(const PackingPair& pair,
+                                     const std::vector<NamedTensorView>& inputs,
+                                     const Clock& clock);
 
 /// Whether the median of what `gains` were drawn from is above `least`; nothing while they leave
 /// it open.

@@ -10,7 +10,6 @@ namespace cloister {
 namespace {
 
 constexpr std::uint64_t kWeights = 400ULL << 20;
-constexpr std::chrono::seconds kRunMax{10};
 
 class NoOutputs final : public RunOutputs {
  public:
@@ -51,8 +50,8 @@ class TimedModel final : public LoadedModel {
 
 class IsWorthPacking : public testing::Test {
  protected:
-  bool judge() {
-    return is_worth_packing({unpacked_, packed_, kWeights}, {}, clock_, kRunMax);
+  std::optional<bool> judge() {
+    return is_worth_packing({unpacked_, packed_, kWeights}, {}, clock_);
   }
   FakeClock clock_;
   double unpacked_ms_ = 100;
@@ -63,65 +62,81 @@ class IsWorthPacking : public testing::Test {
 };
 
 TEST_F(IsWorthPacking, SaysNoWhereItGainsNothing) {
-  EXPECT_FALSE(judge());
+  EXPECT_EQ(judge(), false);
   EXPECT_LE(packed_.runs, 8) << "that is clear at once";
 }
 
 TEST_F(IsWorthPacking, SaysNoWhereMuchMemoryGainsLittle) {
   packed_.overhead = kWeights;
   packed_ms_ = 98.5;
-  EXPECT_FALSE(judge());
+  EXPECT_EQ(judge(), false);
 }
 
 TEST_F(IsWorthPacking, SaysNoWhereMuchMemoryMayGainNothing) {
   packed_.overhead = kWeights;
   packed_ms_ = 99.5;
   noise_ = 0.2;
-  EXPECT_FALSE(judge());
+  EXPECT_EQ(judge(), false);
 }
 
 TEST_F(IsWorthPacking, SaysYesWhereLittleMemoryGainsLittle) {
   packed_ms_ = 98.5;
-  EXPECT_TRUE(judge());
+  EXPECT_EQ(judge(), true);
 }
 
 TEST_F(IsWorthPacking, SaysYesWhereLittleMemoryMayGainSomething) {
   packed_ms_ = 99.5;
   noise_ = 0.2;
-  EXPECT_TRUE(judge());
+  EXPECT_EQ(judge(), true);
 }
 
 TEST_F(IsWorthPacking, SaysYesWhereMuchMemoryGainsMuch) {
   packed_.overhead = kWeights;
   packed_ms_ = 75;
   noise_ = 0.05;
-  EXPECT_TRUE(judge());
+  EXPECT_EQ(judge(), true);
   EXPECT_LE(packed_.runs, 12);
 }
 
 TEST_F(IsWorthPacking, IsNotMisledByOtherWorkOnTheMachine) {
   packed_.delay = [](int i) { return std::chrono::milliseconds(300 + 100 * (i % 3)); };
   packed_ms_ = 80;
-  EXPECT_TRUE(judge());
+  EXPECT_EQ(judge(), true);
 }
 
-TEST_F(IsWorthPacking, SaysNoWhereARunFails) {
+TEST_F(IsWorthPacking, SaysNothingWhereARunFails) {
   packed_.fails = true;
-  EXPECT_FALSE(judge());
+  EXPECT_EQ(judge(), std::nullopt);
+}
+
+TEST_F(IsWorthPacking, EndsInTimeWhereRunsAreSoSlowThatOneSaysAll) {
+  unpacked_ms_ = 40'000;
+  packed_ms_ = 30'000;
+  const SteadyTime start = clock_.steady();
+  EXPECT_EQ(judge(), true);
+  EXPECT_LE(clock_.steady() - start, std::chrono::seconds(200));
+}
+
+TEST_F(IsWorthPacking, SaysNoWhereMuchMemoryWasNeverSeenToGain) {
+  packed_.overhead = kWeights;
+  unpacked_ms_ = packed_ms_ = 70'000;
+  const SteadyTime start = clock_.steady();
+  EXPECT_EQ(judge(), false);
+  EXPECT_LE(clock_.steady() - start, std::chrono::seconds(200));
 }
 
 TEST_F(IsWorthPacking, SaysYesWhereMuchMemoryGainsMuchOnASlowMachine) {
   packed_.overhead = kWeights;
   packed_ms_ = 75;
   packed_.delay = unpacked_.delay = [](int) { return std::chrono::seconds(9); };
-  EXPECT_TRUE(judge());
+  EXPECT_EQ(judge(), true);
 }
 
 TEST_F(IsWorthPacking, EndsInTime) {
   unpacked_ms_ = packed_ms_ = 4'000;
   noise_ = 0.2;
   const SteadyTime start = clock_.steady();
-  EXPECT_TRUE(judge());
+  EXPECT_EQ(judge(), true);
   EXPECT_LE(clock_.steady() - start, std::chrono::seconds(60));
 }
 

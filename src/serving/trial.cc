@@ -11,6 +11,25 @@ namespace {
 
 constexpr std::uint64_t kTrialInputBytesMax = 1ULL << 30;
 constexpr std::uint64_t kTrialBytesBeside = 64ULL << 20;  // of a session, beside its weights
+// What an open extent is taken to be where packed weights are judged: products with so many rows
+// profit from them most.
+constexpr std::uint64_t kJudgedExtent = 8;
+
+/// Has what a model takes counted for as long as this lives.
+class Counted {
+ public:
+  Counted(MemoryHold& memory, LoadedModel& model, std::uint64_t beside)
+      : memory_(memory), model_(model) {
+    memory_.add(model_, beside);
+  }
+  ~Counted() { memory_.remove(model_); }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  MemoryHold& memory_;
+  LoadedModel& model_;
+};
 
 EngineModel engine_model(const OpenedModel& opened, bool prepack) {
   EngineModel model;
@@ -30,15 +49,24 @@ bool has_open_extent(const Signature& signature) {
   });
 }
 
-/// Whether the form that `unpacked` is would run better with packed weights. Where no run can tell,
-/// as inputs of other sizes may take longer, packing is taken to pay.
-bool should_pack(const TrialParts& parts, const TrialSettings& settings, const OpenedModel& opened,
-                 LoadedModel& unpacked, const std::vector<NamedTensorView>& inputs) {
-  if (has_open_extent(opened.bundle.signature)) return true;
+/// Whether the form that `unpacked` is, which runs on `zeros`, runs better with packed weights.
+Result<bool> should_pack(const TrialParts& parts, const OpenedModel& opened, MemoryHold& memory,
+                         LoadedModel& unpacked, const std::vector<NamedTensorView>& zeros) {
   const auto packed = parts.engine.load(engine_model(opened, true));
-  if (!packed.ok()) return false;
-  return is_worth_packing({unpacked, *packed.value(), opened.bundle.weights_bytes}, inputs,
-                          parts.clock, settings.time_max);
+  if (!packed.ok()) return packed.error();
+  const Counted counted(memory, *packed.value(), 0);
+  const PackingPair pair{unpacked, *packed.value(), opened.bundle.weights_bytes};
+  const Signature& signature = opened.bundle.signature;
+  if (has_open_extent(signature)) {
+    std::vector<PrivateMemory> storage;
+    const auto larger = zero_inputs(signature, kJudgedExtent, storage);
+    const auto worth = larger.ok() ? is_worth_packing(pair, larger.value(), parts.clock)
+                                   : std::optional<bool>();
+    // Not every model bears it, so that what is sure to run comes second.
+    if (worth) return *worth;
+  }
+  // Where a run fails, it stays with what ran before.
+  return is_worth_packing(pair, zeros, parts.clock).value_or(false);
 }
 
 }  // namespace
@@ -66,7 +94,7 @@ Result<bool> add_optimised_form(const TrialParts& parts, StagedVersion& staged) 
 }
 
 Result<std::vector<Finding>> try_out(const TrialParts& parts, const TrialSettings& settings,
-                                     StagedVersion& staged) {
+                                     MemoryHold& memory, StagedVersion& staged) {
   CLOISTER_ASSIGN(const OpenedModel opened, staged.open({parts.engine.optimises_for()}));
   const auto loaded = parts.engine.load(engine_model(opened, !opened.optimised));
   if (!loaded.ok() && loaded.error().code == Code::internal) {
@@ -75,11 +103,16 @@ Result<std::vector<Finding>> try_out(const TrialParts& parts, const TrialSetting
   if (!loaded.ok()) return loaded.error();
   std::vector<Finding> findings;
   if (!settings.run) return findings;
+  const Counted counted(memory, *loaded.value(), opened.weights.size());
   std::vector<PrivateMemory> storage;
-  const auto inputs = zero_inputs(opened.bundle.signature, storage);
+  const auto inputs = zero_inputs(opened.bundle.signature, 1, storage);
   if (!inputs.ok()) return findings;
   RunControl control(parts.clock.steady() + settings.time_max);
   const auto ran = loaded.value()->run(inputs.value(), {}, control);
+  // Others took what it needed: it may be tried again.
+  if (!ran.ok() && ran.error().code == Code::unavailable && !memory.exceeded_all()) {
+    return ran.error();
+  }
   // Zeros need not make sense to a model, so a failed run is no reason to refuse it; a run that
   // does not end, or that ends its process, is.
   if (!ran.ok() && ran.error().code == Code::deadline) {
@@ -90,20 +123,22 @@ Result<std::vector<Finding>> try_out(const TrialParts& parts, const TrialSetting
                         "it must not end the process that runs it, nor exceed its memory"});
   }
   if (opened.optimised && ran.ok()) {
-    staged.set_worth_packing(
-        should_pack(parts, settings, opened, *loaded.value(), inputs.value()));
+    const auto worth = should_pack(parts, opened, memory, *loaded.value(), inputs.value());
+    staged.set_worth_packing(worth.ok() && worth.value());
   }
   return findings;
 }
 
 Result<std::vector<NamedTensorView>> zero_inputs(const Signature& signature,
+                                                 std::uint64_t open_extent,
                                                  std::vector<PrivateMemory>& storage) {
   std::vector<NamedTensorView> inputs;
   std::uint64_t total = 0;
   for (const TensorSpec& spec : signature.inputs) {
     NamedTensorView input{spec.name, {spec.type, {}, {}}};
-    for (const Extent& extent : spec.extents)
-      input.tensor.shape.push_back(extent.value.value_or(1));
+    for (const Extent& extent : spec.extents) {
+      input.tensor.shape.push_back(extent.value.value_or(open_extent));
+    }
     CLOISTER_ASSIGN(const std::uint64_t count, element_count(input.tensor.shape));
     // A `bytes` element of length 0 is its four-byte length alone.
     const std::uint64_t each = spec.type == DType::bytes ? 4 : element_bytes(spec.type);

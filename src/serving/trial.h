@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "graph/admission.h"
 #include "observe/events.h"
+#include "residency/residency.h"
 #include "vault/vault.h"
 
 namespace cloister {
@@ -37,14 +38,18 @@ std::uint64_t trial_bytes(const ModelCost& cost) noexcept;
 Result<bool> add_optimised_form(const TrialParts& parts, StagedVersion& staged);
 
 /// Loads what a server would load of `staged`, runs it once on zeros if `settings` say so, and
-/// finds out whether weights in the runtime's own layout make an optimised form faster. Why it is
-/// refused (a run that did not end, or ended its process), or nothing.
-/// Fails: `refused` where the runtime refuses it; the vault's and the engine's errors.
+/// finds out whether weights in the runtime's own layout make an optimised form faster. What it
+/// takes counts in `memory`, where trial_bytes were set aside. Why it is refused (a run that did
+/// not end, or ended its process, or took more memory than there is for models), or nothing.
+/// Fails: `refused` where the runtime refuses it; `unavailable` where memory was short; the vault's
+/// and the engine's errors.
 Result<std::vector<Finding>> try_out(const TrialParts& parts, const TrialSettings& settings,
-                                     StagedVersion& staged);
+                                     MemoryHold& memory, StagedVersion& staged);
 
-/// Zeros for every input of `signature`; open extents become 1. The memory is in `storage`.
+/// Zeros for every input of `signature`; open extents become `open_extent`. The memory is in
+/// `storage`.
 Result<std::vector<NamedTensorView>> zero_inputs(const Signature& signature,
+                                                 std::uint64_t open_extent,
                                                  std::vector<PrivateMemory>& storage);
 
 }  // namespace cloister
