@@ -8,7 +8,6 @@ slow for it. Whatever reached it whole and got no answer is lost.
 
 import argparse
 import http.client
-import json
 import multiprocessing
 import os
 import pathlib
@@ -23,7 +22,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from e2e.case import PROGRAMS, npy
-from e2e.start_test import client_identity
+from e2e.identity import configuration
 from support.processes import family_of
 from support.server import Server
 
@@ -206,12 +205,9 @@ def main():
     matrix = np.random.default_rng(1).standard_normal((WIDTH, WIDTH)).astype(np.float32)
     with tempfile.TemporaryDirectory(prefix="cloister-soak-") as temporary:
         folder = options.folder or temporary
-        pem, digest = client_identity(temporary)
-        config = pathlib.Path(temporary) / "cloister.json"
-        config.write_text(json.dumps({
-            "store": folder + "/store", "listen_port": 0, "platform": "simulated",
-            "allow_swap": True, "owner": {"name": "owner", "key_sha256": digest},
-            "request_seconds_max": 600, "memory_budget_bytes": options.budget_mib * MIB}))
+        config, pem = configuration(temporary, owner="owner", store=folder + "/store",
+                                    request_seconds_max=600,
+                                    memory_budget_bytes=options.budget_mib * MIB)
         with Server(PROGRAMS, folder, ("--create-store",), config=config) as server:
             return soak(server, pem, matrix, options)
 
