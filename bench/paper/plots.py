@@ -35,11 +35,12 @@ def save(figure, out, name):
     plot.close(figure)
 
 
-def footer(figure, result):
+def footer(figure, result, part):
     of, settings = result["facts"]["machine"], result["facts"]["settings"]
+    rounds = settings["cold_rounds" if part == "cold" else "rounds"]
     figure.text(0.01, -0.1 / figure.get_figheight(),
                 f"{of['processor']}, one core, ONNX Runtime 1.27.0, one thread; "
-                f"{of['date']}, commit {of['commit']}; {settings['rounds']} interleaved rounds, "
+                f"{of['date']}, commit {of['commit']}; {rounds} interleaved rounds, "
                 f"first {settings['dropped']} dropped", fontsize=8, color="#555555", va="top")
 
 
@@ -105,7 +106,7 @@ def latency(result, out, part, name, title, unit_title):
     legend_above(figure, [Line2D([], [], color=COLOURS[key], marker=MARKS[key], linewidth=2,
                                  markersize=7, label=labels[key]) for key in keys])
     figure.subplots_adjust(top=1 - 0.9 / height, bottom=0.6 / height)
-    footer(figure, result)
+    footer(figure, result, part)
     save(figure, out, name)
 
 
@@ -140,7 +141,6 @@ def memory(result, out):
                           Line2D([], [], color="#999999", linewidth=2, label="the model's file")])
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    footer(figure, result)
     save(figure, out, "plot-memory")
 
 

@@ -77,7 +77,8 @@ def fingerprint(arguments, settings, kinds):
     another build or on another machine is not kept."""
     digest = hashlib.sha256(json.dumps([machine.identity(), settings.facts(), machine.cores(),
                                         [kind.key for kind in kinds]]).encode())
-    sources = [HERE / f"{name}.py" for name in ("contestants", "machine", "measure")]
+    sources = [HERE / f"{name}.py" for name in ("contestants", "machine", "measure",
+                                                "trusted_base")]
     sources += sorted((ROOT / "bench/baselines").glob("*.*"))
     programs = [arguments.programs / name
                 for name in ("cloisterd", "cloister-sandbox", "paper_bench")]
