@@ -361,9 +361,10 @@ class PaperDesign(Started):
 
 
 class RustOrt(Started):
-    """The crate `ort` over the same library of the runtime, models in plain files."""
+    """The crate `ort` over the same library of the runtime. In memory only: from disk it does what
+    the runtime called directly does."""
 
-    key, label = "rust-ort", "Rust, ort"
+    key, label, starts_cold = "rust-ort", "Rust, ort", False
     program = ROOT / "build" / "baselines" / "rust" / "release" / "rust-ort"
     library = ROOT / "build" / "onnxruntime" / "lib" / "libonnxruntime.so"
 

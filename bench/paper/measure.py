@@ -114,15 +114,18 @@ def steady_rounds(entered, floor, settings, cold, seed):
     """
     order = random.Random(seed)
     best, seen = None, []
-    for _ in range(1 + REPEATS_MOST):
+    while True:
         began = time.monotonic()
         samples = in_rounds(entered, floor, settings.cold_rounds if cold else settings.rounds,
                             settings.dropped, cold, order)
         seen.append(round(widest(samples, NEEDED), 4))
         if best is None or seen[-1] == min(seen):
             best = samples
-        if seen[-1] <= SPREAD_MOST or not settings.time_for(time.monotonic() - began):
+        if seen[-1] <= SPREAD_MOST or len(seen) > REPEATS_MOST:
             break
+        if not settings.time_for(time.monotonic() - began):
+            break
+        entered.say(f"spread {seen[-1]:.0%}, once more")
     return best, {"spread": min(seen), "repeated": len(seen) - 1, "all": seen}
 
 

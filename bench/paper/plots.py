@@ -147,9 +147,9 @@ def memory(result, out):
 def component(path):
     """What a mapped file is, for a reader who does not know library names."""
     words = (("libonnxruntime", "ONNX Runtime"), ("onnxruntime_pybind", "ONNX Runtime"),
-             ("libcrypto", "OpenSSL"), ("libssl", "OpenSSL"), ("cloister", "Cloister"),
-             ("numpy", "NumPy"), ("libscipy_openblas", "NumPy"), ("python", "Python and packages"),
-             ("_rust", "Python and packages"))
+             ("libcrypto", "OpenSSL"), ("libssl", "OpenSSL"), ("cloister", "the server itself"),
+             ("rust-", "the server itself"), ("numpy", "NumPy"), ("libscipy_openblas", "NumPy"),
+             ("python", "Python and packages"), ("_rust", "Python and packages"))
     for word, name in words:
         if word in path:
             return name
@@ -162,7 +162,7 @@ def base(result, out):
     images = result["facts"].get("images", {})
     mapped = {key: trusted_base.together(processes)
               for key, processes in result["records"][0]["mapped"].items() if key != "direct"}
-    names = ["Cloister", "ONNX Runtime", "OpenSSL", "other libraries", "NumPy",
+    names = ["the server itself", "ONNX Runtime", "OpenSSL", "other libraries", "NumPy",
              "Python and packages"]
     shades = ["#0072B2", "#999999", "#E69F00", "#CCCCCC", "#CC79A7", "#D55E00"]
     figure, axes = plot.subplots(figsize=(11, 1.8 + 0.75 * len(mapped)))
@@ -201,7 +201,7 @@ def base(result, out):
 def part_of(path, entry):
     """A program or library in sealed memory has no path: the large one is the runtime."""
     if path.startswith("/memfd:"):
-        return "ONNX Runtime" if entry["bytes"] > 5_000_000 else "Cloister"
+        return "ONNX Runtime" if entry["bytes"] > 5_000_000 else "the server itself"
     return component(path.split("/build/")[-1])
 
 

@@ -42,7 +42,7 @@ class Settings:
         self.rounds, self.cold_rounds, self.dropped = (7, 5, 2) if quick else (25, 25, 5)
         self.models = tuple(models or (QUICK_MODELS if quick else catalogue.PAPER))
         self._began = time.monotonic()
-        self._spare = (1 if quick else 12) * 60
+        self._spare = (1 if quick else 6) * 60
 
     def elapsed(self):
         return time.monotonic() - self._began
