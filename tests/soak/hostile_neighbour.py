@@ -18,6 +18,7 @@ import numpy as np
 from e2e.hostile_worker_test import GREEDY, HANGS, HARMLESS, LIES, HostileWorker
 
 WINDOW = 0.5
+MISBEHAVE = np.array([1, 2, 3, 4], np.float32)  # honest models take it as any other input
 ROUNDS_MIN = 7
 GOAL = 1.10
 
@@ -25,21 +26,17 @@ GOAL = 1.10
 class Neighbour(threading.Thread):
     """Asks one model to misbehave as often as it answers."""
 
-    def __init__(self, case, rule):
+    def __init__(self, subject):
         super().__init__()
-        self.case, self.rule = case, rule
-        self.answers, self.refusals = 0, 0
-        self.stopping = threading.Event()
+        self.subject = subject
+        self.begun, self.stopping = threading.Event(), threading.Event()
 
     def run(self):
-        x = np.array([1, 2, 3, 4], np.float32)
-        with self.case.server.session(self.case.token) as http:
-            while not self.stopping.is_set():
-                answer = self.case.infer(http, self.rule, x)
-                self.answers += 1
-                if answer.status_code in (429, 503):
-                    self.refusals += 1
-                    self.stopping.wait(float(answer.headers["Retry-After"]))
+        self.begun.set()
+        while not self.stopping.is_set():
+            answer = self.subject.ask(MISBEHAVE)
+            if answer.status_code in (429, 503):
+                self.stopping.wait(float(answer.headers["Retry-After"]))
 
 
 class Subject:
@@ -47,24 +44,31 @@ class Subject:
 
     def __init__(self, case, rule):
         self.case, self.rule = case, rule
-        self.medians, self.answers, self.refusals = [], 0, 0
+        self.medians, self.asked, self.refused = [], 0, 0
+        # What a connection takes belongs to no window.
+        self.http = case.server.session(case.token)
+        self.ask(np.zeros(4, np.float32))
+
+    def ask(self, x):
+        answer = self.case.infer(self.http, self.rule, x)
+        self.asked += 1
+        self.refused += answer.status_code in (429, 503)
+        return answer
 
     def window(self, http):
-        took = []
-        neighbour = Neighbour(self.case, self.rule)
+        neighbour = Neighbour(self)
         neighbour.start()
-        x = np.array([1, 2, 3, 4], np.float32)
+        neighbour.begun.wait()
+        took = []
         end = time.monotonic() + WINDOW
         while time.monotonic() < end or not took:
             start = time.monotonic()
-            answer = self.case.infer(http, "honest", x)
+            answer = self.case.infer(http, "honest", MISBEHAVE)
             took.append(time.monotonic() - start)
             if answer.status_code != 200:
                 raise SystemExit(f"{self.rule}: the honest model answered {answer.status_code}")
         neighbour.stopping.set()
         neighbour.join()
-        self.answers += neighbour.answers
-        self.refusals += neighbour.refusals
         self.medians.append(statistics.median(took))
 
 
@@ -112,7 +116,7 @@ def main():
                 print(f"{rule:12} busy neighbour {statistics.median(busy.medians) * 1000:6.2f} ms, "
                       f"this one {statistics.median(hostile.medians) * 1000:6.2f} ms; "
                       f"{medians[-1]:.2f}, surely {least:.2f} to {most:.2f} after {len(ratios)} "
-                      f"rounds; asked {hostile.answers} times, {hostile.refusals} refused",
+                      f"rounds; asked {hostile.asked} times, {hostile.refused} refused",
                       flush=True)
     finally:
         HostileWorker.doClassCleanups()
