@@ -14,6 +14,15 @@ namespace {
 
 static_assert(kChunkBytes == kArrivalStep);
 
+/// One processor is the engine's meanwhile, where there is much to read: it takes weights more
+/// slowly than even one thread brings them. With few it would soon wait for the last.
+SegmentWork beside_an_engine(const SegmentWork& work, std::uint64_t weights_bytes) {
+  constexpr std::uint64_t kMuch = 256ULL << 20;
+  SegmentWork beside = work;
+  if (weights_bytes >= kMuch && work.threads > 1) --beside.threads;
+  return beside;
+}
+
 class Filling final : public WeightsFilling {
  public:
   Filling(std::unique_ptr<File> file, std::shared_ptr<const VersionEntry> entry) noexcept
@@ -24,7 +33,8 @@ class Filling final : public WeightsFilling {
 
   /// Reads the graph now, and begins to read the weights into `weights`.
   Result<GraphBundle> begin(const SegmentWork& work, PrivateMemory& weights) {
-    CLOISTER_ASSIGN(reader_, VersionReader::open(work, *file_, *entry_));
+    CLOISTER_ASSIGN(reader_, VersionReader::open(beside_an_engine(work, entry_->weights_bytes),
+                                                 *file_, *entry_));
     CLOISTER_ASSIGN(PrivateMemory graph, PrivateMemory::reserve(entry_->graph_bytes));
     CLOISTER_TRY(reader_->read(Segment::graph, graph.bytes()));
     CLOISTER_ASSIGN(GraphBundle bundle, decode_bundle(std::as_const(graph).bytes()));
