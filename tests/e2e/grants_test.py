@@ -35,6 +35,8 @@ class Grants(ServerCase):
             response = cls.http.put(cls.server.url + f"/v2/models/{name}/versions/1",
                                     data=cls.model)
             assert response.status_code == 201, response.text
+        cls.nobody = cls.server.session(token="")
+        cls.addClassCleanup(cls.nobody.close)
         cls.people = {role: cls.new_principal(cls.http, "person", role)
                       for role in ("owner", "caller", "operator")}
         for role in ("owner", "caller"):
@@ -93,9 +95,7 @@ class Grants(ServerCase):
     def actor(self, column):
         """(session, how he names the model) for a column of the table."""
         if column == "nobody":
-            session = self.server.session(token="")
-            self.addCleanup(session.close)
-            return session, {"m": "shared", "doomed": "doomed"}
+            return self.nobody, {"m": "shared", "doomed": "doomed"}
         role, whose = column.split(", ")
         if whose == "own":
             return self.http, {"m": "shared", "doomed": "doomed"}
@@ -141,8 +141,6 @@ class Grants(ServerCase):
     def test_gives_every_role_what_the_table_of_principals_says(self):
         columns, rows = documented_table("### Principals")
         self.assertEqual(len(columns), 11)
-        nobody = self.server.session(token="")
-        self.addCleanup(nobody.close)
         foreign = self.new_principal(self.people["owner"][1], "theirs", "caller")[0]
         for route, expected in rows:
             for column in columns:
@@ -155,7 +153,7 @@ class Grants(ServerCase):
                 target = {"created": created, "himself": created, "foreign": foreign,
                           "absent": "nobody-aaaaaaaa"}.get(whose, created)
                 with self.subTest(f"{route} as {column}"):
-                    answer = self.about_principal(session if whose else nobody, route, target)
+                    answer = self.about_principal(session if whose else self.nobody, route, target)
                     self.assertEqual(answer.status_code, expected[column], answer.text)
 
     def test_answers_for_a_foreign_principal_word_for_word_as_for_an_absent_one(self):

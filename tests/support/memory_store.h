@@ -15,20 +15,20 @@ class MemoryStore final : public EntryStore {
   std::vector<ByteVector> load() override { return entries; }
   Status append(Bytes entry) override {
     if (needs_restart) return Error{Code::unavailable, "test.append"};
-    return write([&] { entries.push_back(copy_of(entry)); });
+    return write([&] {
+      entries.push_back(copy_of(entry));
+      size_ += entry.size();
+    });
   }
   Status restart(Bytes entry) override {
     return write([&] {
       entries = {copy_of(entry)};
+      size_ = entry.size();
       needs_restart = false;
       ++restarts;
     });
   }
-  std::uint64_t bytes() const override {
-    std::uint64_t size = 0;
-    for (const ByteVector& entry : entries) size += entry.size();
-    return size;
-  }
+  std::uint64_t bytes() const override { return size_; }
 
   std::vector<ByteVector> entries;
   Next next = Next::works;
@@ -36,6 +36,8 @@ class MemoryStore final : public EntryStore {
   int restarts = 0;
 
  private:
+  std::uint64_t size_ = 0;
+
   template <class Work>
   Status write(Work work) {
     const Next now = std::exchange(next, Next::works);
