@@ -60,7 +60,7 @@ class PrivateMemory {
 };
 
 /// Hands out blocks and keeps up to `kept_bytes_max` bytes of those that came back, wiped: to map,
-/// touch and unmap fresh memory costs more than to receive a request into it. Blocks past 4 MiB
+/// touch and unmap fresh memory costs more than to receive a request into it. Blocks past 32 MiB
 /// are never kept. Safe from several threads at once; blocks may outlive the pool.
 class PrivateMemoryPool {
  public:

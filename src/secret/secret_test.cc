@@ -79,8 +79,8 @@ TEST(PrivateMemoryPool, KeepsNoMoreThanItsBoundAndNothingLarge) {
   {
     auto first = pool.reserve(1).value();
     auto second = pool.reserve(1).value();
-    auto large = pool.reserve(5U << 20).value();
-    EXPECT_EQ(large.size(), 5U << 20);
+    auto large = pool.reserve(33U << 20).value();
+    EXPECT_EQ(large.size(), 33U << 20);
   }
   auto first = pool.reserve(64U << 10).value();
   auto second = pool.reserve(64U << 10).value();
