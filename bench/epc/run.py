@@ -218,7 +218,7 @@ def main():
                         help="folder with the models of bench/suite; what is missing is made")
     parser.add_argument("--sizes", type=int, nargs="+", default=(SGX1_MIB, 256),
                         help="enclave page caches in MiB, for a model of your own")
-    parser.add_argument("--runs", type=int, default=3, help="hot runs counted for each size")
+    parser.add_argument("--runs", type=int, default=8, help="hot runs counted for each size")
     parser.add_argument("--folder", type=pathlib.Path, help="on the disk to be measured")
     parser.add_argument("--csv", type=pathlib.Path, default=ROOT / "build" / "epc.csv")
     parser.add_argument("--quick", action="store_true")
