@@ -85,6 +85,8 @@ struct BodyPlan {
   /// Kept until the body's memory is given back or the connection ends: what counts these bytes
   /// against a principal. The transport moves it into RequestBody::hold.
   std::shared_ptr<void> hold;
+  /// Tells the principals apart whose requests these are; 0: nobody's that is known.
+  std::uint64_t whose = 0;
 };
 
 /// A complete request body; empty when there was none.

@@ -20,7 +20,7 @@ struct TlsIdentity {
 struct ListenerSettings {
   std::string address = "127.0.0.1";  ///< a numeric IPv4 or IPv6 address
   std::uint16_t port = 0;             ///< 0: any free one
-  std::size_t connections_max = 1024;  ///< past it, the longest silent one makes room
+  std::size_t connections_max = 1024;  ///< past it, one makes room (docs/wire-api.md)
   std::size_t header_bytes_max = 16 * 1024;
   std::size_t headers_max = 64;
   std::size_t target_bytes_max = 2048;

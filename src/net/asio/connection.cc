@@ -14,7 +14,7 @@ namespace cloister {
 namespace {
 
 // What one connection may do before others get their turn: bytes moved, each step counting too.
-constexpr std::uint64_t kTurnBytes = 4U << 20;
+constexpr std::uint64_t kTurnBytes = 256U << 10;
 constexpr std::uint64_t kStepBytes = 4096;
 constexpr std::uint64_t kDeclinedBodyMax = 64U << 10;  // read and dropped, to keep the connection
 constexpr std::uint64_t kLingerBytesMax = 16U << 20;
@@ -45,11 +45,14 @@ HttpConnection::HttpConnection(std::uint64_t id, const ConnectionService& servic
 void HttpConnection::on_readable() noexcept {
   reading_wait_ = false;
   peer_stirred_ = true;
+  // A handshake takes as long as many requests, and costs a stranger nothing.
+  if (state_ == State::handshake) return drive_later();
   drive();
 }
 
 void HttpConnection::on_writable() noexcept {
   writing_wait_ = false;
+  if (state_ == State::handshake) return drive_later();
   drive();
 }
 
@@ -58,7 +61,7 @@ void HttpConnection::on_answer(const AnswerSlot& slot) noexcept {
 }
 
 void HttpConnection::drive() noexcept {
-  if (driving_) return;
+  if (driving_ || resting_) return;
   const auto self = shared_from_this();
   driving_ = true;
   driven_bytes_ = 0;
@@ -66,13 +69,25 @@ void HttpConnection::drive() noexcept {
     while (state_ != State::closed && step()) {
       driven_bytes_ += kStepBytes;
       if (driven_bytes_ < kTurnBytes) continue;
-      loop_->post([self] { self->drive(); });
+      drive_later();
       break;
     }
   } catch (...) {
     close();  // memory is short
   }
   driving_ = false;
+}
+
+void HttpConnection::drive_later() noexcept {
+  if (resting_) return;
+  try {
+    resting_ = loop_->post_patiently([self = shared_from_this()] {
+      self->resting_ = false;
+      self->drive();
+    });
+  } catch (...) {
+  }
+  if (!resting_) close();  // memory is short, or the loop has ended
 }
 
 bool HttpConnection::step() {
@@ -173,6 +188,7 @@ bool HttpConnection::begin_request(ParsedHead parsed) {
   head_only_ = head_.method == HttpMethod::head;
   close_after_ = parsed.close;
   body_bytes_ = 0;
+  whose_ = 0;
   declined_.reset();
   chunked_.reset();
   HeadDecision decision = BodyPlan{};
@@ -185,8 +201,9 @@ bool HttpConnection::begin_request(ParsedHead parsed) {
     if (parsed.expects_continue) return respond(std::move(*response), true);
     return decline(std::move(*response), head_.has_body);
   }
+  plan_ = std::get<BodyPlan>(std::move(decision));
+  whose_ = plan_.whose;
   if (!head_.has_body) return dispatch();
-  plan_ = std::get<BodyPlan>(decision);
   if (head_.content_length.value_or(0) > plan_.bytes_max) return refuse(kBodyTooLarge);
   if (parsed.chunked) chunked_.emplace(plan_.bytes_max);
   if (!parsed.expects_continue || !buffered().empty()) return begin_body();
@@ -293,7 +310,7 @@ bool HttpConnection::dispatch() {
 bool HttpConnection::step_handling() {
   if (auto response = slot_->take()) {
     slot_.reset();
-    has_served_ = true;
+    has_served_ = has_served_ || whose_ != 0;
     return respond(std::move(*response), false);
   }
   // Further bytes of the peer are its next requests, kept as far as the buffer goes; an end of the
@@ -428,18 +445,21 @@ bool HttpConnection::reader_too_slow(SteadyTime now) noexcept {
   return taken / static_cast<std::uint64_t>(seconds) < service_.settings.body_bytes_per_second_min;
 }
 
-std::optional<HttpConnection::Silence> HttpConnection::silence() const noexcept {
+std::optional<HttpConnection::Loss> HttpConnection::loss() const noexcept {
   // What is younger than a tick has no time yet.
   const SteadyTime since = phase_ == seen_phase_ ? phase_began_ : SteadyTime::max();
   switch (state_) {
-    case State::lingering: return Silence{Silence::Kind::answered_and_ended, since};
-    case State::handshake: return Silence{Silence::Kind::never_served, since};
+    case State::closed: return std::nullopt;
+    case State::lingering: return Loss{Loss::Kind::answered_and_ended, since};
+    case State::handshake:
     case State::idle:
     case State::head:
-      return Silence{has_served_ ? Silence::Kind::between_requests : Silence::Kind::never_served,
-                     since};
-    default: return std::nullopt;
+      return Loss{has_served_ ? Loss::Kind::between_requests : Loss::Kind::never_served, since};
+    case State::body:
+    case State::handling:
+    case State::writing: break;
   }
+  return Loss{whose_ == 0 ? Loss::Kind::strangers_request : Loss::Kind::request, since};
 }
 
 void HttpConnection::finish() noexcept {

@@ -31,18 +31,27 @@ class HttpConnection final : public SocketEvents,
                  std::shared_ptr<EventLoop> loop, std::unique_ptr<SocketWatch> socket,
                  std::unique_ptr<TlsSession> tls, std::function<void()> ended);
 
-  void start() noexcept { drive(); }
+  void start() noexcept { on_readable(); }
   /// Enforces the deadlines; to be called about every quarter of a second.
   void on_tick(SteadyTime now) noexcept;
   /// Closes as soon as no request is under way.
   void finish() noexcept;
-  /// How little would be lost with it: the smaller the less. Nothing while a request is under way.
-  struct Silence {
-    enum class Kind { answered_and_ended, never_served, between_requests } kind;
+  /// What would be lost with it: the smaller the less.
+  struct Loss {
+    enum class Kind {
+      answered_and_ended,
+      never_served,       ///< silent, and no principal's request was answered
+      strangers_request,  ///< under way
+      between_requests,
+      request,  ///< a principal's, under way
+    } kind;
     SteadyTime since;
-    auto operator<=>(const Silence&) const = default;
+    auto operator<=>(const Loss&) const = default;
   };
-  std::optional<Silence> silence() const noexcept;
+  /// Nothing once it is closed.
+  std::optional<Loss> loss() const noexcept;
+  /// BodyPlan::whose of the request under way.
+  std::uint64_t whose() const noexcept { return whose_; }
   void close() noexcept;
 
   void on_readable() noexcept override;
@@ -52,7 +61,10 @@ class HttpConnection final : public SocketEvents,
  private:
   enum class State { handshake, idle, head, body, handling, writing, lingering, closed };
 
+  /// Works as far as it can, for a turn's length.
   void drive() noexcept;
+  /// The same once others had their turn; until then nothing else drives it.
+  void drive_later() noexcept;
   /// One step of the state's work; false where it must wait.
   bool step();
   bool step_handshake();
@@ -95,8 +107,9 @@ class HttpConnection final : public SocketEvents,
 
   State state_ = State::handshake;
   bool driving_ = false;
+  bool resting_ = false;       ///< until its next turn
   bool finishing_ = false;     ///< no further request is taken
-  bool has_served_ = false;    ///< a request was answered by the handler
+  bool has_served_ = false;    ///< a principal's request was answered
   bool reading_wait_ = false;  ///< a wait for bytes is under way
   bool writing_wait_ = false;
   bool peer_stirred_ = false;  ///< bytes or an end came while a handler works
@@ -110,6 +123,7 @@ class HttpConnection final : public SocketEvents,
 
   // The request under way.
   HttpRequestHead head_;
+  std::uint64_t whose_ = 0;
   bool head_only_ = false;
   bool close_after_ = false;
   BodyPlan plan_;

@@ -14,6 +14,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <chrono>
+#include <deque>
+#include <utility>
 
 #include "base/mutex.h"
 
@@ -91,6 +93,16 @@ class AsioLoop final : public EventLoop, public std::enable_shared_from_this<Asi
     return true;
   }
 
+  bool post_patiently(std::function<void()> task) noexcept override {
+    try {
+      patient_.push_back(std::move(task));
+    } catch (...) {
+      return false;
+    }
+    if (!next_posted_) post_next();
+    return next_posted_;
+  }
+
   bool on_this_thread() const noexcept override {
     return work_.get_executor().running_in_this_thread();
   }
@@ -118,6 +130,7 @@ class AsioLoop final : public EventLoop, public std::enable_shared_from_this<Asi
       }
     } catch (...) {
     }
+    std::exchange(patient_, {}).clear();
   }
 
   Result<std::unique_ptr<SocketWatch>> watch(int descriptor) noexcept override {
@@ -153,12 +166,28 @@ class AsioLoop final : public EventLoop, public std::enable_shared_from_this<Asi
     }
   }
 
+  /// By way of a step in between: Asio looks for ready sockets meanwhile, and what it finds comes
+  /// before the task then.
+  void post_next() noexcept {
+    next_posted_ = post([this] { next_posted_ = post([this] { run_next(); }); });
+  }
+
+  void run_next() {
+    const std::function<void()> task = std::move(patient_.front());
+    patient_.pop_front();
+    next_posted_ = false;
+    if (!patient_.empty()) post_next();
+    task();
+  }
+
   asio::io_context context_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{context_.get_executor()};
   asio::steady_timer timer_{context_};
   std::function<bool(SteadyTime)> tick_;
   const std::function<void()> settle_;
   bool settling_ = false;
+  std::deque<std::function<void()>> patient_;
+  bool next_posted_ = false;  // the first of them has its turn soon
   Mutex mutex_;
   bool closed_ GUARDED_BY(mutex_) = false;
 };

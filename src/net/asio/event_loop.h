@@ -39,12 +39,15 @@ class EventLoop {
   /// Runs `task` soon on the loop's thread, from any thread. False once closed, and where memory
   /// is short: the task is dropped.
   virtual bool post(std::function<void()> task) noexcept = 0;
+  /// The same for what takes long, or what strangers can ask for in crowds: one such task at a
+  /// time, and before the next whatever else has become due. On the loop's thread.
+  virtual bool post_patiently(std::function<void()> task) noexcept = 0;
   virtual bool on_this_thread() const noexcept = 0;
   /// Calls what the loop was made with once what is due now is done, however often it is asked to
   /// before. On the loop's thread.
   virtual void settle_soon() noexcept = 0;
   /// Ends `run`. Tasks posted before still run, here, once `run` has returned: call it from
-  /// another thread, then join, then call `drain`.
+  /// another thread, then join, then call `drain`. Patient ones are dropped.
   virtual void close() noexcept = 0;
   virtual void drain() noexcept = 0;
   /// Takes over a connected socket, whatever happens. On the loop's thread. Fails: `io`.

@@ -6,9 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <thread>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -161,18 +163,29 @@ class AsioHttpsServer final : public HttpsServer {
     return Done{};
   }
 
-  /// Closes the connection that has been silent longest, one that never made a good request first:
-  /// a flood of idle connections then replaces its own, and not those of busy clients.
-  static bool make_room(Group& group) noexcept {
-    using Rank = std::pair<HttpConnection::Silence, std::uint64_t>;
-    std::optional<std::pair<Rank, HttpConnection*>> victim;
+  /// Closes the connection whose end costs least, of equals the one that is at it longest: a flood
+  /// of silent connections then replaces its own, and not those of busy clients. Of requests of
+  /// principals under way only one of a principal who has more than half of all connections.
+  static bool make_room(Group& group) {
+    using Loss = HttpConnection::Loss;
+    using Candidate = std::tuple<Loss, std::uint64_t, HttpConnection*>;
+    std::optional<Candidate> victim;
+    std::unordered_map<std::uint64_t, std::vector<Candidate>> under_way;
     for (const auto& [id, connection] : group.connections) {
-      const auto silence = connection->silence();
-      if (!silence) continue;
-      const Rank rank{*silence, id};
-      if (!victim || rank < victim->first) victim.emplace(rank, connection.get());
+      const auto loss = connection->loss();
+      if (!loss) continue;
+      const Candidate candidate{*loss, id, connection.get()};
+      if (loss->kind == Loss::Kind::request) {
+        under_way[connection->whose()].push_back(candidate);
+      } else if (!victim || candidate < *victim) {
+        victim = candidate;
+      }
     }
-    if (victim) victim->second->close();
+    for (const auto& [whose, requests] : under_way) {
+      if (victim || requests.size() * 2 <= group.connections.size()) continue;
+      victim = *std::ranges::min_element(requests);
+    }
+    if (victim) std::get<HttpConnection*>(*victim)->close();
     return victim.has_value();
   }
 

@@ -25,6 +25,7 @@ class EchoHandler final : public RequestHandler {
     if (head.path == "/small") return BodyPlan{100, 60};
     BodyPlan plan{8U << 20, head.path == "/soon" ? 1U : 60U};
     plan.lead = head.path == "/lead" ? 23 : 0;
+    plan.whose = head.path == "/public" ? 0 : head.path == "/other" ? 2 : 1;
     return plan;
   }
 
@@ -111,6 +112,19 @@ class HttpsServerTest : public testing::Test {
     server_ = start_https_server(settings, make_test_identity(), handler_).value();
   }
   std::uint16_t port() const { return server_->port(); }
+
+  /// A connection whose request is under way until `finish`.
+  TlsClient begin(const std::string& path) {
+    TlsClient client(port());
+    client.send("POST " + path + " HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n"
+                "content-length: 5\r\n\r\n");
+    EXPECT_EQ(client.receive(true)->status, 100);
+    return client;
+  }
+  int finish(TlsClient& client) {
+    client.send("hello");
+    return client.receive()->status;
+  }
 
   EchoHandler handler_;
   std::unique_ptr<HttpsServer> server_;
@@ -297,16 +311,46 @@ TEST_F(HttpsServerTest, EndsConnectionsThatAreTooSlow) {
   EXPECT_EQ(chunk.receive()->status, 408);
 }
 
-TEST_F(HttpsServerTest, ClosesTheNewConnectionWhereAllOthersAreBusy) {
+TEST_F(HttpsServerTest, ClosesTheNewConnectionWhereAllOthersAreBusyAndNobodyHasMoreThanHalf) {
   ListenerSettings settings;
-  settings.connections_max = 1;
+  settings.connections_max = 2;
   start(settings);
-  TlsClient busy(port());
-  busy.send("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n");
-  handler_.wait_until_waiting();
+  TlsClient busy = begin("/");
+  TlsClient other = begin("/other");
   EXPECT_THROW(TlsClient{port()}, std::runtime_error);
-  handler_.answer_kept();
-  EXPECT_EQ(busy.receive()->status, 200);
+  EXPECT_EQ(finish(busy), 200);
+  EXPECT_EQ(finish(other), 200);
+}
+
+TEST_F(HttpsServerTest, TakesRoomFromAPrincipalWhoHasMoreThanHalf) {
+  ListenerSettings settings;
+  settings.connections_max = 3;
+  start(settings);
+  TlsClient first = begin("/");
+  TlsClient second = begin("/");
+  TlsClient other = begin("/other");
+  TlsClient late(port());
+  EXPECT_TRUE(first.ended());
+  EXPECT_EQ(finish(second), 200);
+  EXPECT_EQ(finish(other), 200);
+  late.send(kGet);
+  EXPECT_EQ(late.receive()->status, 200);
+}
+
+TEST_F(HttpsServerTest, TakesRoomFromStrangersBeforeItTakesAKnownClientsSilence) {
+  ListenerSettings settings;
+  settings.connections_max = 2;
+  start(settings);
+  TlsClient known(port());
+  known.send(kGet);
+  EXPECT_EQ(known.receive()->status, 200);
+  TlsClient stranger = begin("/public");
+  TlsClient late(port());
+  EXPECT_TRUE(stranger.ended());
+  for (TlsClient* each : {&known, &late}) {
+    each->send(kGet);
+    EXPECT_EQ(each->receive()->status, 200);
+  }
 }
 
 TEST_F(HttpsServerTest, ServesClientsThroughAFloodOfSilentConnections) {
