@@ -205,9 +205,9 @@ struct Queues {
   // The last number: slots for principals who have nothing under way, however long others take.
   explicit Queues(const ServerConfig& config)
       : runs(config.run_threads, config.queue_length_max, config.run_threads),
-        decoding(1, config.queue_length_max, 1), loads(4, config.queue_length_max, 4),
-        uploads(1, 16, 1),
-        control(1, config.queue_length_max), evidence(1, 32) {}
+        decoding(1, config.queue_length_max, 1, lower_thread_priority),
+        loads(4, config.queue_length_max, 4), uploads(1, 16, 1),
+        control(1, config.queue_length_max), evidence(1, 32, 0, lower_thread_priority) {}
   JobQueue runs;
   JobQueue decoding;
   JobQueue loads;

@@ -10,12 +10,16 @@ constexpr std::size_t kUnannouncedMax = 8;  // jobs that wait for one `wake`
 
 }  // namespace
 
-JobQueue::JobQueue(unsigned threads, std::size_t jobs_max, unsigned reserve)
+JobQueue::JobQueue(unsigned threads, std::size_t jobs_max, unsigned reserve,
+                   const std::function<void()>& begin_thread)
     : jobs_max_(jobs_max), threads_max_(threads), reserve_(reserve) {
   CLOISTER_CHECK(threads >= 1 && threads <= 64 && reserve <= 64);
   threads_.reserve(threads + reserve);
   for (unsigned i = 0; i < threads + reserve; ++i) {
-    threads_.emplace_back([this] { work(); });
+    threads_.emplace_back([this, begin_thread] {
+      if (begin_thread) begin_thread();
+      work();
+    });
   }
 }
 

@@ -26,8 +26,10 @@ class JobQueue {
 
   /// `threads`: 1 to 64, jobs done at a time. `jobs_max`: how many may wait; of one principal half
   /// as many. `reserve`: as many more are done at a time where their principals have none under
-  /// way, so that jobs that take long hold up only whose they are.
-  JobQueue(unsigned threads, std::size_t jobs_max, unsigned reserve = 0);
+  /// way, so that jobs that take long hold up only whose they are. `begin_thread`: what each thread
+  /// does first.
+  JobQueue(unsigned threads, std::size_t jobs_max, unsigned reserve = 0,
+           const std::function<void()>& begin_thread = {});
   /// As `stop`.
   ~JobQueue();
   JobQueue(const JobQueue&) = delete;

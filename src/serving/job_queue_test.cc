@@ -27,6 +27,20 @@ TEST(JobQueue, RefusesPastItsBoundAndAfterStop) {
   EXPECT_EQ(queue.push([] {}).error().code, Code::unavailable);
 }
 
+TEST(JobQueue, PreparesEachThreadBeforeItsFirstJob) {
+  static thread_local bool prepared = false;
+  std::atomic<int> count{0};
+  std::promise<bool> seen;
+  JobQueue queue(2, 4, 1, [&] {
+    prepared = true;
+    ++count;
+  });
+  ASSERT_TRUE(queue.push([&] { seen.set_value(prepared); }).ok());
+  EXPECT_TRUE(seen.get_future().get());
+  queue.stop();
+  EXPECT_EQ(count, 3);
+}
+
 TEST(JobQueue, RefusesMoreThanHalfItsRoomToOnePrincipal) {
   JobQueue queue(1, 4);
   std::promise<void> go;

@@ -19,6 +19,7 @@ namespace cloister {
 namespace {
 
 constexpr std::size_t kReadStep = 1U << 20;
+constexpr int kLowPriority = 10;  // beside an ordinary thread, about a tenth of the processor
 
 /// A descriptor that closes itself.
 class Descriptor {
@@ -101,6 +102,11 @@ Status allow_open_files(std::uint64_t least) {
   limit.rlim_cur = least;
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return Error{Code::io, "process.open_files"};
   return Done{};
+}
+
+void lower_thread_priority() noexcept {
+  // On Linux the calling thread's alone.
+  setpriority(PRIO_PROCESS, 0, std::max(kLowPriority, getpriority(PRIO_PROCESS, 0)));
 }
 
 Result<bool> swap_is_active() {

@@ -31,6 +31,10 @@ Status harden_process();
 /// Fails: `unavailable` where that is less.
 Status allow_open_files(std::uint64_t least);
 
+/// From now on the calling thread works with what others leave of the processor, but for a little.
+/// Without effect where the kernel does not allow it.
+void lower_thread_priority() noexcept;
+
 /// Whether the machine has active swap, where plaintext memory could be written out.
 /// Fails: `io` when that cannot be told.
 Result<bool> swap_is_active();

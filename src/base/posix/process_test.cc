@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -28,6 +30,17 @@ TEST(ReadOperatorFile, ReadsFilesWhoseSizeIsNotKnownBefore) {
 
 TEST(ProgramPath, NamesThisTest) {
   EXPECT_TRUE(program_path().value().ends_with("base_posix_test"));
+}
+
+TEST(LowerThreadPriority, ConcernsTheCallingThreadAlone) {
+  const int before = getpriority(PRIO_PROCESS, 0);
+  int inside = 0;
+  std::jthread([&] {
+    lower_thread_priority();
+    inside = getpriority(PRIO_PROCESS, 0);
+  }).join();
+  EXPECT_EQ(inside, std::max(before, 10));
+  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
 }
 
 TEST(SwapIsActive, CanBeTold) { EXPECT_TRUE(swap_is_active().ok()); }
