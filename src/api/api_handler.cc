@@ -1,6 +1,7 @@
 #include "api/api_handler.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "api/body_limits.h"
@@ -17,6 +18,18 @@ namespace {
 constexpr std::uint64_t kSmallBodyMax = 64 * 1024;
 constexpr std::uint64_t kKeptBytesMax = 32U << 20;
 constexpr std::string_view kBearer = "Bearer ";
+
+std::uint64_t body_bytes(const HttpResponse& response) {
+  std::uint64_t bytes = 0;
+  for (const Bytes piece : response.body.pieces) bytes += piece.size();
+  return bytes;
+}
+
+/// A body and what counts it against a principal, which goes after it.
+struct CountedBody {
+  std::shared_ptr<void> hold;
+  std::shared_ptr<const void> owner;
+};
 
 /// The token has done its part: nothing of it stays in memory that is used again.
 void forget_credential(HttpRequestHead& head) {
@@ -94,7 +107,7 @@ HeadDecision ApiHandler::decide(const HttpRequestHead& head) {
     if (const Route* route = std::get_if<Route>(&match)) event.kind = kind_of(route->kind);
     event.connection = head.connection.connection;
     event.status = response->status;
-    for (const Bytes piece : response->body.pieces) event.bytes_out += piece.size();
+    event.bytes_out = body_bytes(*response);
     tell(event);
   }
   return decision;
@@ -116,6 +129,7 @@ HeadDecision ApiHandler::plan_or_refuse(const HttpRequestHead& head) {
   if (route == nullptr) return ErrorResponse::of(no_route());
   auto plan = plan_body(head, *route, caller.value());
   if (!plan.ok()) return ErrorResponse::of(plan.error());
+  plan.value().whose = std::hash<std::string>()(caller.value().id().value) | 1U;
   return std::move(plan).value();
 }
 
@@ -263,7 +277,7 @@ void ApiHandler::answer_public(const ExchangePtr& exchange) {
     case RouteKind::server:
       answer(*exchange, json_response(200, server_json(server_, parts_.sealed.public_keys())));
       return;
-    case RouteKind::openapi: answer(*exchange, json_response(200, kOpenApiText)); return;
+    case RouteKind::openapi: answer(*exchange, constant_json(kOpenApiText)); return;
     case RouteKind::live: answer(*exchange, json_response(200, R"({"live":true})")); return;
     case RouteKind::ready: answer(*exchange, json_response(200, R"({"ready":true})")); return;
     default: enqueue(parts_.queues.evidence, exchange, &ApiHandler::attest); return;
@@ -345,7 +359,18 @@ void ApiHandler::enqueue(JobQueue& queue, const ExchangePtr& exchange,
   if (!queued.ok()) answer(*exchange, ErrorResponse::of(queued.error()));
 }
 
-void ApiHandler::answer(Exchange& exchange, HttpResponse response) const {
+HttpResponse ApiHandler::counted(const Exchange& exchange, HttpResponse response) const {
+  const std::uint64_t bytes = body_bytes(response);
+  if (!exchange.caller || bytes <= kSmallBodyMax) return response;
+  auto hold = receiving_->take(exchange.caller->id(), bytes);
+  if (!hold.ok()) return ErrorResponse::of(hold.error());
+  response.body.owner = std::make_shared<const CountedBody>(
+      CountedBody{std::move(hold).value(), std::move(response.body.owner)});
+  return response;
+}
+
+void ApiHandler::answer(Exchange& exchange, HttpResponse made) const {
+  HttpResponse response = counted(exchange, std::move(made));
   exchange.lease.reset();
   if (exchange.run) exchange.run->took(exchange.compute);
   exchange.run.reset();
@@ -354,12 +379,10 @@ void ApiHandler::answer(Exchange& exchange, HttpResponse response) const {
   }
   report(exchange, response);
   const bool counts = exchange.record && response.status == 200;
-  std::uint64_t bytes_out = 0;
-  for (const Bytes piece : response.body.pieces) bytes_out += piece.size();
   if (counts) {
     const auto compute = std::chrono::duration_cast<std::chrono::microseconds>(exchange.compute);
     const UsageAmount amount{1, static_cast<std::uint64_t>(compute.count()), exchange.bytes_in,
-                             bytes_out};
+                             body_bytes(response)};
     // Only then: what is counted was answered, to the last byte.
     response.sent = [&usage = parts_.usage, record = exchange.record,
                      principal = exchange.caller->id(), amount] {
@@ -375,7 +398,7 @@ void ApiHandler::report(const Exchange& exchange, const HttpResponse& response) 
   event.kind = kind_of(exchange.route.kind);
   event.status = response.status;
   event.bytes_in = exchange.bytes_in;
-  for (const Bytes piece : response.body.pieces) event.bytes_out += piece.size();
+  event.bytes_out = body_bytes(response);
   event.took =
       std::chrono::duration_cast<std::chrono::microseconds>(parts_.clock.steady() - exchange.since);
   tell(event);

@@ -98,8 +98,11 @@ class ApiHandler final : public RequestHandler {
   void answer_own(const ExchangePtr& exchange);
   void enqueue(JobQueue& queue, const ExchangePtr& exchange,
                HttpResponse (ApiHandler::*work)(Exchange&));
+  /// The answer, whose memory counts against who asked until it is sent, however slowly he reads;
+  /// or the refusal where he has too much already.
+  HttpResponse counted(const Exchange& exchange, HttpResponse response) const;
   /// Sends the answer and tells the log. The last thing that happens to an exchange.
-  void answer(Exchange& exchange, HttpResponse response) const;
+  void answer(Exchange& exchange, HttpResponse made) const;
   void report(const Exchange& exchange, const HttpResponse& response) const;
   /// Puts into the audit trail what was done or refused, if it is of the kind that belongs there.
   /// Fails: as the trail does.

@@ -12,6 +12,7 @@ namespace cloister {
 
 /// An inference that is decoded and checked, and not run yet.
 struct PreparedInfer {
+  std::shared_ptr<void> hold;  ///< counts the request's own memory against who asked
   InferRequest request;
   BodyFormat answer = BodyFormat::json;
   std::vector<std::string> wanted;  ///< outputs by name; empty: all

@@ -14,6 +14,7 @@ namespace cloister {
 namespace {
 
 constexpr std::uint64_t kDecodedInSlotMax = 1U << 20;
+constexpr std::uint64_t kUncountedMax = 64U << 10;  // of what one request decodes to
 constexpr std::string_view kJsonLength = "inference-header-content-length";
 
 Result<InferRequest> decode(const HttpRequestHead& head, Bytes body, BodyFormat format,
@@ -196,6 +197,12 @@ std::optional<HttpResponse> ApiHandler::prepare(Exchange& exchange) const {
                         InferLimits{settings_.request_bytes_max, &memory_});
   if (!request.ok()) return ErrorResponse::of(request.error());
   prepared.request = std::move(request).value();
+  // What is decoded waits for a slot: it may be several times what was received.
+  if (prepared.request.memory_used > kUncountedMax) {
+    auto hold = receiving_->take(exchange.caller->id(), prepared.request.memory_used);
+    if (!hold.ok()) return ErrorResponse::of(hold.error());
+    prepared.hold = std::move(hold).value();
+  }
   if (format.value() != BodyFormat::json) {
     const Status added = add_queried_outputs(exchange.head, prepared.request);
     if (!added.ok()) return ErrorResponse::of(added.error());

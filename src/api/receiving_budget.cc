@@ -23,15 +23,16 @@ Result<std::shared_ptr<void>> ReceivingBudget::take(const PrincipalId& principal
   if (bytes == 0) return std::shared_ptr<void>();
   if (bytes > most_) {
     return Error{Code::too_large, "receiving.bytes",
-                 Detail("a request's body may have at most " + std::to_string(most_) + " bytes")};
+                 Detail("a request or an answer may take at most " + std::to_string(most_) +
+                        " bytes of memory")};
   }
   {
     const MutexLock lock(mutex_);
     std::uint64_t& taken = taken_[principal];
     if (bytes > most_ - taken) {
       return Error{Code::busy, "receiving.principal",
-                   Detail("your requests being received take all the memory that one principal "
-                          "may have; wait for some to finish")};
+                   Detail("your requests, and answers that you have not read yet, take all the "
+                          "memory that one principal may have; wait for some to finish")};
     }
     taken += bytes;
   }

@@ -10,8 +10,9 @@
 
 namespace cloister {
 
-/// Counts the bytes that each principal has in receiving buffers, so that one sender cannot fill
-/// the server's memory before a request is even complete. Safe from several threads; lives as long
+/// Counts the bytes that each principal has in memory for requests: bodies being received, tensors
+/// decoded from them, answers that wait to be read. So neither a sender nor a slow reader can fill
+/// the server's memory. Safe from several threads; lives as long
 /// as any hold that it gave.
 class ReceivingBudget : public std::enable_shared_from_this<ReceivingBudget> {
  public:

@@ -102,6 +102,13 @@ HttpResponse json_response(int status, std::string json) {
   return text_response(status, "application/json", std::move(json));
 }
 
+HttpResponse constant_json(std::string_view json) {
+  HttpResponse response;
+  response.headers.push_back({"content-type", "application/json"});
+  response.body.pieces = {bytes_of(json)};
+  return response;
+}
+
 HttpResponse ErrorResponse::plain(int status, std::string_view code, std::string_view text) {
   std::string json;
   JsonWriter(json).begin_object().key("error").text(text).key("code").text(code).end_object();

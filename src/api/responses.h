@@ -40,6 +40,8 @@ class ErrorResponse {
 enum class VersionState { stored, loaded, quarantined };
 
 HttpResponse json_response(int status, std::string json);
+/// The same with status 200 for a text that lives as long as the program, without a copy.
+HttpResponse constant_json(std::string_view json);
 
 /// Bodies of answers; docs/wire-api.md shows each.
 /// `sealed_to`: X25519 keys that models may be sealed to, in base64, the one that is shown first.

@@ -76,6 +76,8 @@ class RunOutputs {
   virtual ~RunOutputs() = default;
   /// In the order that was asked for.
   virtual const std::vector<NamedTensorView>& tensors() const noexcept = 0;
+  /// Whether they lie in memory of their own, so that the model may go before them.
+  virtual bool outlive_model() const noexcept { return false; }
 };
 
 /// A model ready to run. `run` may be called from several threads at once.

@@ -48,6 +48,7 @@ struct InferRequest {
   std::optional<std::uint64_t> timeout_microseconds;  ///< parameter `timeout`
   std::optional<std::uint64_t> priority;              ///< parameter `priority`
   PrivateMemory memory;
+  std::uint64_t memory_used = 0;  ///< bytes of `memory` that hold something
 };
 
 /// Decodes an Open Inference Protocol v2 request. `json_bytes` is the value of

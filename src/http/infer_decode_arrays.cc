@@ -45,6 +45,7 @@ Result<InferRequest> decode_infer_npy(Bytes body, const Signature& signature,
   CLOISTER_ASSIGN(TensorView tensor, place(array, memory));
   InferRequest request;
   request.inputs.push_back({spec->name, std::move(tensor)});
+  request.memory_used = memory.used();
   request.memory = std::move(memory).release();
   return request;
 }
@@ -62,6 +63,7 @@ Result<InferRequest> decode_infer_npz(Bytes body, const InferLimits& limits) {
     CLOISTER_ASSIGN(TensorView tensor, place(array.value(), memory));
     request.inputs.push_back({member.name, std::move(tensor)});
   }
+  request.memory_used = memory.used();
   request.memory = std::move(memory).release();
   return request;
 }
@@ -91,6 +93,7 @@ Result<InferRequest> decode_infer_raw(Bytes body, const Signature& signature) {
   CLOISTER_ASSIGN(TensorView tensor, aligned_tensor({spec->type, shape, body}, memory));
   InferRequest request;
   request.inputs.push_back({spec->name, std::move(tensor)});
+  request.memory_used = memory.used();
   request.memory = std::move(memory).release();
   return request;
 }

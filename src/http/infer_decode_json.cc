@@ -45,6 +45,7 @@ class RequestReader {
     for (std::size_t i = 0; i < request_.outputs.size(); ++i) {
       request_.outputs[i].binary = output_binary_[i].value_or(request_.binary_outputs);
     }
+    request_.memory_used = memory_.used();
     request_.memory = std::move(memory_).release();
     return std::move(request_);
   }

@@ -19,6 +19,8 @@ class TensorMemory {
 
   /// The next `bytes` bytes, aligned for every element type. Fails: `too_large`, `io`.
   Result<MutableBytes> take(std::uint64_t bytes);
+  /// What the pieces take up to now, their alignment included.
+  std::uint64_t used() const noexcept { return used_; }
   /// What one more piece may have at most.
   std::uint64_t left() const noexcept;
   /// Gives the end of the piece taken last back, beyond its first `kept` bytes.

@@ -294,7 +294,9 @@ Result<Inference> Models::run_resident(const VersionRecord& record,
                   parts_.residency.acquire(record.ref, deadline, waiter(record, control)));
   if (!lease.optimised()) rebuilder_.want(record.ref);
   CLOISTER_ASSIGN(auto results, lease.model().run(inputs, outputs, control));
-  return Inference{std::move(lease), std::move(results)};
+  Inference inference{std::nullopt, std::move(results)};
+  if (!inference.outputs->outlive_model()) inference.lease = std::move(lease);
+  return inference;
 }
 
 Status Models::load(const Caller& caller, const VersionRecord& record) {

@@ -50,10 +50,10 @@ struct UploadOutcome {
   std::vector<Finding> findings;  ///< not empty: refused
 };
 
-/// The outputs of one run and what they came from. `outputs` live in the engine's memory and die
-/// before the lease does.
+/// The outputs of one run, and the lease of the model where they lie in its memory: elsewhere a
+/// slow reader of the answer would keep the model from making room.
 struct Inference {
-  Lease lease;
+  std::optional<Lease> lease;  ///< goes after `outputs`
   std::unique_ptr<RunOutputs> outputs;
 };
 

@@ -141,7 +141,7 @@ def main():
     ratio = statistics.median(b / a for a, b in zip(beside_sink, beside_server))
     plain = statistics.median(b / a for a, b in zip(alone, beside_server))
     print(f"hostile_connections: p99 is {plain:.2f} times that without attackers")
-    print(f"hostile_connections: p99 is {ratio:.2f} times that with the attackers at a sink (goal 2)")
+    print(f"hostile_connections: p99 is {ratio:.2f} times that with attackers at a sink (goal 2)")
     print(f"hostile_connections: memory grows by {growth} MiB (goal {arguments.memory})")
     return 0 if ratio <= 2 and growth <= arguments.memory else 1
 

@@ -22,6 +22,7 @@ class CopiedOutputs final : public RunOutputs, public Lane::OutputMemory {
  public:
   explicit CopiedOutputs(PrivateMemoryPool& pool) : pool_(pool) {}
   const std::vector<NamedTensorView>& tensors() const noexcept override { return tensors_; }
+  bool outlive_model() const noexcept override { return true; }
   void set(std::vector<NamedTensorView> tensors) { tensors_ = std::move(tensors); }
 
   Result<MutableBytes> take(std::uint64_t bytes) override {
