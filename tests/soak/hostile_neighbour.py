@@ -1,5 +1,7 @@
 """What a hostile model costs those who ask another one, beside what an honest busy one costs them.
 
+The honest one takes as long for an answer as the hostile one does, or 50 ms where that is longer,
+so that it is asked as often: requests that are answered at once cost more than work does.
 Short windows with the one and with the other take turns, in an order that changes. A ratio is of
 the two medians of one round, and the median over all rounds counts: other work on the machine
 matters only where it keeps step with the windows. Rounds go on until that median is surely on one
@@ -20,11 +22,18 @@ from e2e.hostile_worker_test import GREEDY, HANGS, HARMLESS, LIES, HostileWorker
 WINDOW = 0.5
 MISBEHAVE = np.array([1, 2, 3, 4], np.float32)  # honest models take it as any other input
 ROUNDS_MIN = 7
+BUSY_MAX_MS = 50
+AT_ONCE_MS = 0.001
 GOAL = 1.10
 
 
+def working(milliseconds):
+    """What the busy model is asked to work so long for."""
+    return np.array([milliseconds, 2, 3, 4], np.float32)
+
+
 class Neighbour(threading.Thread):
-    """Asks one model to misbehave as often as it answers."""
+    """Asks one model as often as it answers."""
 
     def __init__(self, subject):
         super().__init__()
@@ -34,7 +43,7 @@ class Neighbour(threading.Thread):
     def run(self):
         self.begun.set()
         while not self.stopping.is_set():
-            answer = self.subject.ask(MISBEHAVE)
+            answer = self.subject.ask(self.subject.asks)
             if answer.status_code in (429, 503):
                 self.stopping.wait(float(answer.headers["Retry-After"]))
 
@@ -42,8 +51,8 @@ class Neighbour(threading.Thread):
 class Subject:
     """A neighbour's windows: the medians of what the honest model's caller waits, in seconds."""
 
-    def __init__(self, case, rule):
-        self.case, self.rule = case, rule
+    def __init__(self, case, rule, asks=MISBEHAVE):
+        self.case, self.rule, self.asks = case, rule, asks
         self.medians, self.asked, self.refused = [], 0, 0
         # What a connection takes belongs to no window.
         self.http = case.server.session(case.token)
@@ -54,6 +63,15 @@ class Subject:
         self.asked += 1
         self.refused += answer.status_code in (429, 503)
         return answer
+
+    def takes_ms(self, x):
+        """The median of a few answers, or of one that takes long."""
+        took = []
+        while len(took) < 25 and sum(took) < 1000:
+            start = time.monotonic()
+            self.ask(x)
+            took.append(1000 * (time.monotonic() - start))
+        return statistics.median(took)
 
     def window(self, http):
         neighbour = Neighbour(self)
@@ -81,7 +99,10 @@ def median_between(values):
 
 def measure(case, rule, http, seconds):
     """The honest busy neighbour's windows, the hostile one's, and the ratios of their medians."""
-    busy, hostile = Subject(case, "busy"), Subject(case, rule)
+    hostile = Subject(case, rule)
+    busy = Subject(case, "busy")
+    longer = hostile.takes_ms(MISBEHAVE) - busy.takes_ms(working(AT_ONCE_MS))
+    busy.asks = working(min(BUSY_MAX_MS, max(AT_ONCE_MS, longer)))
     order = [busy, hostile]
     end = time.monotonic() + seconds
     ratios = []

@@ -151,8 +151,9 @@ void answer(const Lane& lane, const std::string& rule, std::uint32_t turn, Bytes
   // The answer of an honest worker, for the lies below to change.
   lane.write_reply(turn, {{"y", x}});
   if (first == 0) return finish(lane, turn);  // well behaved on zeros, so at upload
-  if (rule == "busy") {  // honest work that takes a processor for a while
-    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+  if (rule == "busy") {  // honest work that takes a processor for so many milliseconds
+    const auto end =
+        std::chrono::steady_clock::now() + std::chrono::microseconds(std::llround(1000 * first));
     while (std::chrono::steady_clock::now() < end) {
     }
   }
