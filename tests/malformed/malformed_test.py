@@ -1,6 +1,6 @@
 """Thousands of malformed requests: only right errors, no crash, and memory that does not grow.
 
-`./dev soak malformed` sends a million.
+`./dev soak malformed_requests` sends a million.
 """
 
 import contextlib
