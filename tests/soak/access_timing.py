@@ -18,13 +18,15 @@ from support.server import Server
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=10_000)
+    parser.add_argument("--roles", nargs="+", metavar="ROLE", help="these alone")
     arguments = parser.parse_args()
     failures = 0
     with tempfile.TemporaryDirectory() as name, \
             Server(PROGRAMS, pathlib.Path(name) / "store") as server:
         neighbours = Neighbours(server, identity_model())
         wire = neighbours.connect()
-        for role, token in neighbours.people.items():
+        for role in arguments.roles or neighbours.people:
+            token = neighbours.people[role]
             for route, (foreign, absent) in neighbours.routes(token).items():
                 for delay in (0, INJECTED_NS):
                     seen = median_interval(
