@@ -25,6 +25,13 @@ def confined(mode):
     return [sys.executable, "-m", "support.confined", mode]
 
 
+def can_make_namespaces(mode):
+    """Some hosts forbid ordinary users to, and no host lets them inside a changed root."""
+    done = subprocess.run([*confined(mode), "unshare", "--user", "--pid", "--fork", "true"],
+                          capture_output=True)
+    return done.returncode == 0
+
+
 def children_of(pid):
     found = []
     for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
@@ -153,7 +160,7 @@ class Isolation(unittest.TestCase):
                     with server.session() as http:
                         words = http.get(server.url + "/v2").json()["confidential"]["sandbox"]
                 self.assertEqual(words.split()[:3], ["seccomp", "limits", "landlock"])
-                self.assertEqual("namespace" in words, mode == "user")
+                self.assertEqual("namespace" in words, can_make_namespaces(mode))
 
 
 if __name__ == "__main__":
