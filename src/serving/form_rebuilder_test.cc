@@ -7,17 +7,12 @@
 #include "base/posix/posix_clock.h"
 #include "support/fake_entropy.h"
 #include "support/faulty_files.h"
-#include "support/onnx_writer.h"
+#include "support/staged_upload.h"
 
 namespace cloister {
 namespace {
 
 const VersionRef kRef{{{"owner"}, "m"}, {1}};
-
-class NoEvents final : public EventSink {
- public:
-  void record(const Event&) noexcept override {}
-};
 
 /// An engine on some machine: what it makes of a model fits that machine alone.
 class FakeEngine final : public Engine {
@@ -52,24 +47,10 @@ class FakeEngine final : public Engine {
 
 class FormRebuilderTest : public testing::Test {
  protected:
-  static ByteVector upload() {
-    const std::string weights(64 * 64 * 4, 'w');
-    return onnx_model({{onnx_node("MatMul", {"x", "w"}, {"y"})},
-                       {onnx_tensor("w", OnnxType::f32, {64, 64}, weights)},
-                       {onnx_value("x", OnnxType::f32, {1, 64})},
-                       {onnx_value("y", OnnxType::f32, {1, 64})}});
-  }
   void SetUp() override {
     vault_ = open_vault({files_, entropy_, clock_, anchor_}, SecretBytes(ByteVector(32)), {}, true)
                  .value();
-    const ByteVector bytes = upload();
-    const AdmissionVerdict verdict = admission_.admit(bytes);
-    const auto& model = std::get<ValidatedModel>(verdict);
-    VersionRecord record;
-    record.ref = kRef;
-    record.signature = model.bundle().signature;
-    record.cost = model.cost();
-    auto staged = vault_->stage(record, model).value();
+    auto staged = stage_upload(*vault_, admission_, kRef, product_upload(1));
     ASSERT_TRUE(vault_->commit(std::move(staged)).ok());
     residency_.emplace(engine_, *vault_, clock_, ResidencySettings{});
     stored_.emplace(vault_->versions());
@@ -92,7 +73,7 @@ class FormRebuilderTest : public testing::Test {
   NoAnchor anchor_;
   NoEvents events_;
   const GraphAdmission admission_{AdmissionBudget{}};
-  FakeEngine engine_{upload()};
+  FakeEngine engine_{product_upload(1)};
   std::unique_ptr<Vault> vault_;
   std::optional<Residency> residency_;
   std::optional<StoredIndex> stored_;

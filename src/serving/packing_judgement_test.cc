@@ -5,19 +5,12 @@
 #include <functional>
 
 #include "support/fake_clock.h"
+#include "support/staged_upload.h"
 
 namespace cloister {
 namespace {
 
 constexpr std::uint64_t kWeights = 400ULL << 20;
-
-class NoOutputs final : public RunOutputs {
- public:
-  const std::vector<NamedTensorView>& tensors() const noexcept override { return tensors_; }
-
- private:
-  std::vector<NamedTensorView> tensors_;
-};
 
 /// A model whose runs take what `cost` says, of processor time and `delay` more of time.
 class TimedModel final : public LoadedModel {

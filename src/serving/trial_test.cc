@@ -8,26 +8,12 @@
 #include "support/fake_clock.h"
 #include "support/fake_entropy.h"
 #include "support/faulty_files.h"
-#include "support/onnx_writer.h"
+#include "support/staged_upload.h"
 
 namespace cloister {
 namespace {
 
 const VersionRef kRef{{{"owner"}, "m"}, {1}};
-constexpr std::uint64_t kWeights = 64 * 64 * 4;
-
-class NoEvents final : public EventSink {
- public:
-  void record(const Event&) noexcept override {}
-};
-
-class NoOutputs final : public RunOutputs {
- public:
-  const std::vector<NamedTensorView>& tensors() const noexcept override { return tensors_; }
-
- private:
-  std::vector<NamedTensorView> tensors_;
-};
 
 /// What was counted, and for whom.
 class Hold final : public MemoryHold {
@@ -93,24 +79,10 @@ class TimedEngine final : public Engine {
 
 class TryOut : public testing::Test {
  protected:
-  static ByteVector upload() {
-    const std::string weights(kWeights, 'w');
-    return onnx_model({{onnx_node("MatMul", {"x", "w"}, {"y"})},
-                       {onnx_tensor("w", OnnxType::f32, {64, 64}, weights)},
-                       {onnx_value("x", OnnxType::f32, {-1, 64})},
-                       {onnx_value("y", OnnxType::f32, {-1, 64})}});
-  }
   void SetUp() override {
     vault_ = open_vault({files_, entropy_, clock_, anchor_}, SecretBytes(ByteVector(32)), {}, true)
                  .value();
-    const ByteVector bytes = upload();
-    const AdmissionVerdict verdict = admission_.admit(bytes);
-    const auto& model = std::get<ValidatedModel>(verdict);
-    VersionRecord record;
-    record.ref = kRef;
-    record.signature = model.bundle().signature;
-    record.cost = model.cost();
-    staged_ = vault_->stage(record, model).value();
+    staged_ = stage_upload(*vault_, admission_, kRef, product_upload(-1));
     ASSERT_TRUE(add_optimised_form(parts_, *staged_).value());
   }
   Result<std::vector<Finding>> try_out_run() {
@@ -128,7 +100,7 @@ class TryOut : public testing::Test {
   NoAnchor anchor_;
   NoEvents events_;
   const GraphAdmission admission_{AdmissionBudget{}};
-  TimedEngine engine_{clock_, upload()};
+  TimedEngine engine_{clock_, product_upload(-1)};
   const TrialParts parts_{engine_, admission_, clock_, events_};
   Hold memory_;
   std::unique_ptr<Vault> vault_;
@@ -157,7 +129,7 @@ TEST_F(TryOut, CountsWhatItTakesWhileItRuns) {
   };
   EXPECT_TRUE(try_out_run().ok());
   EXPECT_EQ(memory_.most, 2) << "both that are compared";
-  EXPECT_EQ(memory_.beside_all, kWeights);
+  EXPECT_EQ(memory_.beside_all, kProductWeights);
   EXPECT_EQ(memory_.models, 0);
 }
 
