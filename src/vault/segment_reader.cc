@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "base/cached_file.h"
 #include "vault/parallel.h"
@@ -7,18 +8,46 @@
 namespace cloister {
 namespace {
 
-/// How many read and decrypt a file at once: as many as shall compute where it is in memory; more
-/// where it is on the disk, so that the disk has requests to work on while some of them decrypt.
-unsigned readers_of(const SegmentWork& work, const File& file, const FileLayout& layout) {
-  constexpr unsigned kReadersForEachThread = 8;
+/// How a file is read and decrypted.
+struct Reading {
+  unsigned readers;
+  bool aside;  ///< each reads into a place of its own and decrypts from there
+};
+
+/// Where the file is in memory, by as many as shall compute, each chunk straight into its place.
+/// From the disk by more, so that it has requests to work on while some of them decrypt; and aside
+/// where the place is shareable, whose small pages a disk fills at half its rate.
+Reading reading_of(const SegmentWork& work, const File& file, const FileLayout& layout) {
+  constexpr unsigned kInPlaceForEachThread = 8;
+  constexpr unsigned kAsideForEachThread = 4;  // a chunk's memory each
   constexpr unsigned kReadersMax = 64;
   const auto* host_file = dynamic_cast<const CachedFile*>(&file);
   // In the middle: the beginning is in memory since the table was read.
   const std::uint64_t chunks = (layout.end - layout.weights_at) / kChunkBytes;
   const std::uint64_t middle = layout.weights_at + chunks / 2 * kChunkBytes;
-  if (host_file == nullptr || host_file->is_cached(middle)) return work.threads;
-  return std::max(work.threads, std::min(work.threads * kReadersForEachThread, kReadersMax));
+  if (host_file == nullptr || host_file->is_cached(middle)) return {work.threads, false};
+  const bool aside = work.shareable_weights != nullptr;
+  const unsigned readers = work.threads * (aside ? kAsideForEachThread : kInPlaceForEachThread);
+  return {std::max(work.threads, std::min(readers, kReadersMax)), aside};
 }
+
+/// A chunk's place for each reader, all of them in the same huge pages.
+class Places {
+ public:
+  /// Fails: `io` (no memory).
+  static Result<Places> make(unsigned readers) {
+    Places places;
+    CLOISTER_ASSIGN(places.memory_, PrivateMemory::reserve(readers * kChunkBytes));
+    return places;
+  }
+  /// `size` bytes for reader `thread`.
+  MutableBytes of(unsigned thread, std::size_t size) noexcept {
+    return memory_.bytes().subspan(thread * kChunkBytes, size);
+  }
+
+ private:
+  PrivateMemory memory_;
+};
 
 /// A huge page's worth: two threads that touch one fresh huge page together both clear one, and one
 /// of the two has worked for nothing.
@@ -79,19 +108,19 @@ struct SegmentSource {
   ChunkHasher& hasher;
 };
 
-/// Reads chunk `index` into `destination`, which has its size, and decrypts it there: the bytes
-/// are touched while they lie in the cache, and no second buffer exists.
+/// Reads chunk `index` into `sealed` and decrypts it into `destination`; both have its size and may
+/// be the same. The bytes are decrypted while they lie in the cache.
 Status read_chunk(const SegmentSource& source, std::uint64_t index, unsigned thread,
-                  MutableBytes destination) {
+                  MutableBytes sealed, MutableBytes destination) {
   const std::uint64_t offset = index * kChunkBytes;
   const bool last = offset + destination.size() == source.bytes;
   const auto number = static_cast<std::uint32_t>(index);
   const ChunkSeal seal = source.table.at(source.first_entry + index);
-  CLOISTER_TRY(source.file.read_at(source.at + offset, destination));
+  CLOISTER_TRY(source.file.read_at(source.at + offset, sealed));
   CLOISTER_ASSIGN(const auto cipher,
                   source.work.keys.chunk_cipher(source.keys, number, last, seal.leaf));
   CLOISTER_TRY(cipher->open(chunk_nonce(number),
-                            chunk_associated(source.id, source.segment, number, last), destination,
+                            chunk_associated(source.id, source.segment, number, last), sealed,
                             seal.tag, destination));
   if (source.work.integrity == IntegrityMode::full &&
       source.hasher.leaf_of(destination, thread) != seal.leaf) {
@@ -113,8 +142,8 @@ struct VersionReader::Parts {
       : work(settings),
         table(std::move(read)),
         layout(layout_of(entry.graph_bytes, entry.weights_bytes)),
-        readers(readers_of(work, file, layout)),
-        hasher(work.library, readers),
+        reading(reading_of(work, file, layout)),
+        hasher(work.library, reading.readers),
         graph{work, file, entry.file, Segment::graph, layout.graph_at, entry.graph_bytes,
               table, 0, std::move(graph_keys), hasher},
         weights{work, file, entry.file, Segment::weights, layout.weights_at, entry.weights_bytes,
@@ -123,7 +152,7 @@ struct VersionReader::Parts {
   SegmentWork work;
   const Table table;
   const FileLayout layout;
-  const unsigned readers;
+  const Reading reading;
   ChunkHasher hasher;
   const SegmentSource graph;
   const SegmentSource weights;
@@ -146,29 +175,31 @@ Status VersionReader::read(Segment segment, MutableBytes plaintext, const ChunkD
                            const std::atomic<bool>* stop) const {
   const SegmentSource& source = segment == Segment::graph ? parts_->graph : parts_->weights;
   if (plaintext.size() != source.bytes) return Error{Code::invalid, "vault.open.memory"};
+  const Reading& reading = parts_->reading;
+  std::optional<Places> aside;
+  if (reading.aside) {
+    CLOISTER_ASSIGN(aside, Places::make(reading.readers));
+  }
   const auto read = [&](std::uint64_t index, unsigned thread) -> Status {
     if (stop != nullptr && stop->load(std::memory_order_relaxed)) {
       return Error{Code::unavailable, "vault.open.stopped"};
     }
     const std::size_t size = chunk_size(source.bytes, index);
-    CLOISTER_TRY(read_chunk(source, index, thread, plaintext.subspan(index * kChunkBytes, size)));
+    const MutableBytes place = plaintext.subspan(index * kChunkBytes, size);
+    CLOISTER_TRY(read_chunk(source, index, thread, aside ? aside->of(thread, size) : place, place));
     if (done) done(index);
     return Done{};
   };
-  return for_each_in_parallel(chunk_count(source.bytes), parts_->readers, read, kChunksTogether);
+  return for_each_in_parallel(chunk_count(source.bytes), reading.readers, read, kChunksTogether);
 }
 
 Status VersionReader::verify() const {
-  const unsigned readers = parts_->readers;
+  const unsigned readers = parts_->reading.readers;
+  CLOISTER_ASSIGN(Places places, Places::make(readers));
   for (const SegmentSource* const source : {&parts_->graph, &parts_->weights}) {
-    std::vector<PrivateMemory> buffers(readers);
     const auto read = [&](std::uint64_t index, unsigned thread) -> Status {
-      PrivateMemory& buffer = buffers[thread];
-      if (buffer.size() == 0) {
-        CLOISTER_ASSIGN(buffer, PrivateMemory::reserve(kChunkBytes));
-      }
-      return read_chunk(*source, index, thread,
-                        buffer.bytes().first(chunk_size(source->bytes, index)));
+      const MutableBytes place = places.of(thread, chunk_size(source->bytes, index));
+      return read_chunk(*source, index, thread, place, place);
     };
     CLOISTER_TRY(for_each_in_parallel(chunk_count(source->bytes), readers, read));
   }
