@@ -1,15 +1,16 @@
 // Clients for ./dev soak hostile_connections, in C++ so that they take next to nothing of the
 // processor that they share with the server.
-//   hostile_clients attack PORT TOKEN_FILE BOMB_FILE CONNECTIONS
-// misuses the server in every way that misuse.h has, one connection each, over and over, until
-// standard input ends. Prints "ready" once each has begun, and at the end how often each way was
-// gone and the seconds of CPU that all of it took.
+//   hostile_clients attack PORT TOKEN_FILE BOMB_FILE CONNECTIONS [WAY]
+// misuses the server in every way that misuse.h has, or in the one named, on so many connections,
+// over and over, until standard input ends. Prints "ready" once each has begun, and at the end how
+// often each way was gone and the seconds of CPU that all of it took.
 //   hostile_clients honest PORT TOKEN_FILE CONNECTIONS SECONDS
 // asks the model `m` over keep-alive connections, 50 times a second each. Prints what every request
 // took, in nanoseconds.
 //   hostile_clients sink
 // answers every request with nothing, over the server's own HTTP library, until standard input
 // ends. Prints its port first.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -56,9 +57,15 @@ struct Tally {
       misuses().size());
 };
 
-[[noreturn]] void misuse_for_ever(const Target& target, std::size_t number, Tally& tally) {
+std::size_t way_named(const std::string& name) {
+  const auto way = std::ranges::find(misuses(), name, &Misuse::name);
+  CLOISTER_CHECK(way != misuses().end());
+  return static_cast<std::size_t>(way - misuses().begin());
+}
+
+[[noreturn]] void misuse_for_ever(const Target& target, std::size_t way, std::size_t number,
+                                  Tally& tally) {
   std::minstd_rand random(static_cast<unsigned>(number) + 1);
-  const std::size_t way = number % misuses().size();
   const auto rest = [&](milliseconds most) {
     std::this_thread::sleep_for(milliseconds(random() % static_cast<unsigned>(most.count())));
   };
@@ -83,7 +90,8 @@ int attack(const std::vector<std::string>& arguments) {
   const auto count = static_cast<std::size_t>(std::stoul(arguments[3]));
   static std::vector<std::jthread> threads;  // they have no end, and nobody waits for one
   for (std::size_t i = 0; i < count; ++i) {
-    threads.emplace_back([i] { misuse_for_ever(target, i, tally); });
+    const std::size_t way = arguments.size() > 4 ? way_named(arguments[4]) : i % misuses().size();
+    threads.emplace_back([way, i] { misuse_for_ever(target, way, i, tally); });
   }
   while (tally.begun.load() < count) std::this_thread::sleep_for(milliseconds(100));
   std::puts("ready");
@@ -154,7 +162,7 @@ int main_of(const std::vector<std::string>& arguments) {
   const std::string what = arguments.empty() ? "" : arguments[0];
   const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1),
                                       arguments.end());
-  if (what == "attack" && rest.size() == 4) return attack(rest);
+  if (what == "attack" && (rest.size() == 4 || rest.size() == 5)) return attack(rest);
   if (what == "honest" && rest.size() == 4) return ask_honestly(rest);
   if (what == "sink" && rest.empty()) return serve_sink();
   std::fputs("see the head of hostile_clients.cc\n", stderr);

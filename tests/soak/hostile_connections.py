@@ -10,7 +10,7 @@ with p99 while the same program does the same to a sink, which is the server's H
 handler that does nothing, in turn. p99 without any attacker is printed beside it.
 
 --connections, --seconds (of each measurement) and --rounds choose others; --memory the bound in MiB
-on what the server grows by.
+on what the server grows by; --way one way of misusing it only.
 """
 
 import argparse
@@ -70,9 +70,9 @@ def honest(server, token_file, seconds):
 
 
 @contextlib.contextmanager
-def attacked(port, token_file, bomb_file, connections):
+def attacked(port, token_file, bomb_file, connections, way):
     attackers = subprocess.Popen(
-        [CLIENTS, "attack", str(port), token_file, bomb_file, str(connections)],
+        [CLIENTS, "attack", str(port), token_file, bomb_file, str(connections), *way],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert attackers.stdout.readline() == "ready\n"
     yield
@@ -113,6 +113,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", type=int, default=256)
+    parser.add_argument("--way", nargs=1, default=[])
     arguments = parser.parse_args()
     alone, beside_sink, beside_server = [], [], []
     with tempfile.TemporaryDirectory(prefix="cloister-hostile-") as name:
@@ -125,15 +126,16 @@ def main():
                             data=identity_model(TensorProto.FLOAT, ("n", 4))).raise_for_status()
                 granted.write_text(attacker(server, session))
             own.write_text(server.token)
+            attack = bomb, arguments.connections, arguments.way
             honest(server, own, 5)
             idle = resident(server.process.pid)
             with Peak(server.process.pid) as peak:
                 for _ in range(arguments.rounds):
                     alone.append(told("alone", honest(server, own, arguments.seconds)))
-                    with sink() as port, attacked(port, granted, bomb, arguments.connections):
+                    with sink() as port, attacked(port, granted, *attack):
                         beside_sink.append(told("attackers at the sink",
                                                 honest(server, own, arguments.seconds)))
-                    with attacked(server.address[1], granted, bomb, arguments.connections):
+                    with attacked(server.address[1], granted, *attack):
                         beside_server.append(told("attackers at the server",
                                                   honest(server, own, arguments.seconds)))
             told("afterwards", honest(server, own, 10))
