@@ -153,6 +153,7 @@ void ApiHandler::enqueue_run(const ExchangePtr& exchange, JobQueue::Wake wake) {
 Status ApiHandler::replace_coded(Exchange& exchange, DeflateForm coding, BodyFormat format) const {
   const std::uint64_t bound =
       infer_body_bound(exchange.record->signature, format, settings_.request_bytes_max);
+  if (exchange.receipt) exchange.receipt->request = sha256(exchange.body.bytes());
   CLOISTER_ASSIGN(DecodedBody decoded, decode_content(exchange.body.bytes(), coding, bound));
   exchange.body.memory = std::move(decoded.memory);
   exchange.body.size = decoded.size;
@@ -160,8 +161,7 @@ Status ApiHandler::replace_coded(Exchange& exchange, DeflateForm coding, BodyFor
   return Done{};
 }
 
-/// `Cloister-Receipt: want`, or a grant that demands it: takes the request's digest while its body
-/// is as it was sent.
+/// `Cloister-Receipt: want`, or a grant that demands it.
 Status ApiHandler::note_receipt(Exchange& exchange) const {
   const auto wish = exchange.head.header("cloister-receipt");
   const bool demanded =
@@ -171,8 +171,7 @@ Status ApiHandler::note_receipt(Exchange& exchange) const {
     return Error{Code::invalid, "api.receipt", Detail("Cloister-Receipt: expected \"want\"")};
   }
   CLOISTER_ASSIGN(exchange.receipt,
-                  Receipts::wish_for(exchange.body.bytes(),
-                                     exchange.head.header("cloister-receipt-nonce")));
+                  Receipts::wish_for(exchange.head.header("cloister-receipt-nonce")));
   return Done{};
 }
 
@@ -332,7 +331,7 @@ Status ApiHandler::add_receipt(const Exchange& exchange, HttpResponse& response)
   const auto compute = std::chrono::duration_cast<std::chrono::microseconds>(exchange.compute);
   CLOISTER_ASSIGN(std::string receipt,
                   parts_.receipts.sign(*exchange.receipt, *exchange.record,
-                                       response.body.pieces, compute));
+                                       exchange.body.bytes(), response.body.pieces, compute));
   response.headers.push_back({"cloister-receipt", std::move(receipt)});
   return Done{};
 }

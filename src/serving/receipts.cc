@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "crypto/sha256_pair.h"
 #include "encoding/base64.h"
 #include "encoding/hex.h"
 #include "evidence/signed_payload.h"
@@ -28,7 +29,7 @@ void Receipts::use_certificate(Bytes certificate) {
   certificate_ = digest;
 }
 
-Result<ReceiptWish> Receipts::wish_for(Bytes body, std::optional<std::string_view> nonce) {
+Result<ReceiptWish> Receipts::wish_for(std::optional<std::string_view> nonce) {
   ReceiptWish wish;
   if (nonce) {
     auto decoded = base64url_decode(*nonce);
@@ -39,7 +40,6 @@ Result<ReceiptWish> Receipts::wish_for(Bytes body, std::optional<std::string_vie
     }
     wish.nonce = std::move(decoded).value();
   }
-  wish.request = sha256(body);
   return wish;
 }
 
@@ -61,15 +61,16 @@ Sha256Digest Receipts::certificate() const {
 }
 
 Result<std::string> Receipts::sign(const ReceiptWish& wish, const VersionRecord& model,
-                                   const std::vector<Bytes>& response,
+                                   Bytes request, const std::vector<Bytes>& response,
                                    std::chrono::microseconds compute) const {
   ReceiptStatement statement;
   statement.model = model.sha256;
   statement.version = model.ref.version.value;
-  statement.request = wish.request;
-  Sha256Stream digest;
-  for (const Bytes piece : response) digest.update(piece);
-  statement.response = digest.finish();
+  // Both at once: that takes little longer than the longer of them.
+  const Bytes sent[] = {wish.request ? Bytes() : request};
+  const Sha256Pair digests = sha256_pair(sent, response);
+  statement.request = wish.request.value_or(digests[0]);
+  statement.response = digests[1];
   statement.nonce = wish.nonce;
   statement.time = clock_.utc();
   statement.compute_us = static_cast<std::uint64_t>(compute.count());

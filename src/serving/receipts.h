@@ -18,10 +18,11 @@
 
 namespace cloister {
 
-/// What a receipt will be signed for: the request, as it was before anything was made of it.
+/// A receipt that will be wanted.
 struct ReceiptWish {
-  Sha256Digest request{};
   ByteVector nonce;
+  /// Of the request's body as it was sent, where something else has taken its place.
+  std::optional<Sha256Digest> request;
 };
 
 /// The use case behind `Cloister-Receipt: want`: signs what one answer was computed from. Safe
@@ -38,9 +39,9 @@ class Receipts {
   /// The certificate (DER) that connections get from now on, whose evidence vouches for the key.
   void use_certificate(Bytes certificate);
 
-  /// `body` as it was sent. `nonce` is what the caller asks to have in his receipt: base64url
-  /// without padding, up to kReceiptNonceBytesMax bytes once decoded. Fails: `invalid`.
-  static Result<ReceiptWish> wish_for(Bytes body, std::optional<std::string_view> nonce);
+  /// `nonce` is what the caller asks to have in his receipt: base64url without padding, up to
+  /// kReceiptNonceBytesMax bytes once decoded. Fails: `invalid`.
+  static Result<ReceiptWish> wish_for(std::optional<std::string_view> nonce);
 
   /// Members of an export, `out` being within its object: `time`, by the server's clock, `epoch`,
   /// and the SHA-256 of `configuration` and `certificate` in hex.
@@ -48,9 +49,10 @@ class Receipts {
   /// SignedPayload of an export's text. Fails: `internal`.
   Result<ByteVector> sign_export(std::string_view content_type, std::string_view text) const;
 
-  /// A receipt in base64url without padding, fit for a header. `response` is the body as it will
-  /// be sent, in pieces. Fails: `internal`.
-  Result<std::string> sign(const ReceiptWish& wish, const VersionRecord& model,
+  /// A receipt in base64url without padding, fit for a header. `request` is the body as it was
+  /// sent, unless `wish` has its digest; `response` as it will be sent, in pieces.
+  /// Fails: `internal`.
+  Result<std::string> sign(const ReceiptWish& wish, const VersionRecord& model, Bytes request,
                            const std::vector<Bytes>& response,
                            std::chrono::microseconds compute) const;
 
