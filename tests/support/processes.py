@@ -7,9 +7,13 @@ def family_of(pid):
     """The process and all that descend from it."""
     found = [pid]
     for each in found:
-        for children in pathlib.Path(f"/proc/{each}/task").glob("*/children"):
+        try:
+            threads = list(pathlib.Path(f"/proc/{each}/task").iterdir())
+        except OSError:  # it has just ended
+            continue
+        for thread in threads:
             try:
-                found += [int(child) for child in children.read_text().split()]
+                found += [int(child) for child in (thread / "children").read_text().split()]
             except OSError:
                 pass
     return found
