@@ -153,7 +153,6 @@ void ApiHandler::enqueue_run(const ExchangePtr& exchange, JobQueue::Wake wake) {
 Status ApiHandler::replace_coded(Exchange& exchange, DeflateForm coding, BodyFormat format) const {
   const std::uint64_t bound =
       infer_body_bound(exchange.record->signature, format, settings_.request_bytes_max);
-  if (exchange.receipt) exchange.receipt->request = sha256(exchange.body.bytes());
   CLOISTER_ASSIGN(DecodedBody decoded, decode_content(exchange.body.bytes(), coding, bound));
   exchange.body.memory = std::move(decoded.memory);
   exchange.body.size = decoded.size;
@@ -161,7 +160,8 @@ Status ApiHandler::replace_coded(Exchange& exchange, DeflateForm coding, BodyFor
   return Done{};
 }
 
-/// `Cloister-Receipt: want`, or a grant that demands it.
+/// `Cloister-Receipt: want`, or a grant that demands it: then the digest of a body that takes long
+/// is taken here, apart from the runs, as whatever else its decoding does.
 Status ApiHandler::note_receipt(Exchange& exchange) const {
   const auto wish = exchange.head.header("cloister-receipt");
   const bool demanded =
@@ -172,6 +172,7 @@ Status ApiHandler::note_receipt(Exchange& exchange) const {
   }
   CLOISTER_ASSIGN(exchange.receipt,
                   Receipts::wish_for(exchange.head.header("cloister-receipt-nonce")));
+  if (takes_long_to_decode(exchange)) exchange.receipt->request = sha256(exchange.body.bytes());
   return Done{};
 }
 

@@ -21,7 +21,7 @@ namespace cloister {
 /// A receipt that will be wanted.
 struct ReceiptWish {
   ByteVector nonce;
-  /// Of the request's body as it was sent, where something else has taken its place.
+  /// Of the request's body as it was sent, where it was taken before.
   std::optional<Sha256Digest> request;
 };
 

@@ -11,12 +11,12 @@ namespace {
 /// How a file is read and decrypted.
 struct Reading {
   unsigned readers;
-  bool aside;  ///< each reads into a place of its own and decrypts from there
+  bool aside;  ///< weights: each reads into a place of its own and decrypts from there
 };
 
 /// Where the file is in memory, by as many as shall compute, each chunk straight into its place.
 /// From the disk by more, so that it has requests to work on while some of them decrypt; and aside
-/// where the place is shareable, whose small pages a disk fills at half its rate.
+/// where the weights' memory is shareable, whose small pages a disk fills at half its rate.
 Reading reading_of(const SegmentWork& work, const File& file, const FileLayout& layout) {
   constexpr unsigned kInPlaceForEachThread = 8;
   constexpr unsigned kAsideForEachThread = 4;  // a chunk's memory each
@@ -177,7 +177,7 @@ Status VersionReader::read(Segment segment, MutableBytes plaintext, const ChunkD
   if (plaintext.size() != source.bytes) return Error{Code::invalid, "vault.open.memory"};
   const Reading& reading = parts_->reading;
   std::optional<Places> aside;
-  if (reading.aside) {
+  if (reading.aside && segment == Segment::weights) {
     CLOISTER_ASSIGN(aside, Places::make(reading.readers));
   }
   const auto read = [&](std::uint64_t index, unsigned thread) -> Status {

@@ -50,8 +50,9 @@ class VersionReader {
   VersionReader(const VersionReader&) = delete;
   VersionReader& operator=(const VersionReader&) = delete;
 
-  /// The graph or the weights, straight into `plaintext`, which has their size; what is there after
-  /// a failure may not be used. `stop` set by another thread ends it early, with `unavailable`.
+  /// The graph or the weights into `plaintext`, which has their size; what is there after a failure
+  /// may not be used. From a disk into shareable weights, up to 64 chunks are held beside them.
+  /// `stop` set by another thread ends it early, with `unavailable`.
   /// Fails: `corrupt` for any changed byte; `io`; `invalid` (size).
   Status read(Segment segment, MutableBytes plaintext, const ChunkDone& done = {},
               const std::atomic<bool>* stop = nullptr) const;
@@ -73,7 +74,7 @@ struct OpenedSegments {
   PrivateMemory weights;
 };
 
-/// Reads one version's file straight into the memory that is returned.
+/// Reads one version's file into the memory that is returned.
 /// Fails: `corrupt` for any changed, missing or additional byte; `io`.
 Result<OpenedSegments> read_version(const SegmentWork& work, const File& file,
                                     const VersionEntry& entry);

@@ -1,6 +1,7 @@
 """Receipts: what they state, that they verify offline, and that nothing changed does."""
 
 import base64
+import gzip
 import hashlib
 import json
 import pathlib
@@ -9,7 +10,7 @@ import unittest
 
 import numpy as np
 
-from e2e.case import PROGRAMS, EchoCase, npy
+from e2e.case import PROGRAMS, EchoCase, npy, npz
 
 CLOISTER = str(PROGRAMS / "cloister")
 DONE, NOT_VERIFIED = 0, 3
@@ -138,6 +139,40 @@ class Receipts(EchoCase):
         receipt = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         self.assertIn(hashlib.sha256(response.content).digest(), receipt)
         self.assertIn(b"\x43\x00\x00\x00", receipt)
+
+    def assert_covers(self, body, kind, **headers):
+        response = self.infer(body, **{"Cloister-Receipt": "want", "Content-Type": kind,
+                                       "Accept-Encoding": "identity", **headers})
+        self.assertEqual(response.status_code, 200, response.text)
+        text = response.headers["Cloister-Receipt"]
+        receipt = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        for content in (body, response.content):
+            self.assertIn(hashlib.sha256(content).digest(), receipt)
+
+    def test_covers_every_kind_of_body(self):
+        ones = np.ones(5000, np.float32)
+        large = np.arange(400_000, dtype=np.float32)
+        text = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [3], "data": [1, 2, 3]}]}
+        split = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [3],
+                             "parameters": {"binary_data_size": 12}}]}
+        head = json.dumps(split).encode()
+        bodies = [
+            (npy(ones), "application/x-npy", {}), (npy(large), "application/x-npy", {}),
+            (npy(ones.astype(">f4")), "application/x-npy", {}),
+            (npz(x=ones), "application/x-npz", {}),
+            (json.dumps(text).encode(), "application/json", {}),
+            (head + bytes(12), "application/octet-stream",
+             {"Inference-Header-Content-Length": str(len(head))})]
+        config = {"max_batch_size": 8, "dynamic_batching": {"max_queue_delay_microseconds": 1000}}
+        for batched in ({}, config):
+            load = self.http.post(self.url("/v2/repository/models/echo/load"),
+                                  json={"parameters": {"config": json.dumps(batched)}})
+            self.assertEqual(load.status_code, 200, load.text)
+            for body, kind, headers in bodies:
+                for coded in (body, gzip.compress(body)):
+                    coding = {"Content-Encoding": "gzip"} if coded is not body else {}
+                    with self.subTest(kind=kind, size=len(coded), batched=bool(batched), **coding):
+                        self.assert_covers(coded, kind, **headers, **coding)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,11 @@ Sha256Digest digest_of(const std::array<std::uint32_t, kStart.size()>& words) {
 
 }  // namespace
 
-bool can_pair_ipsec() noexcept { return (imb_get_feature_flags() & IMB_FEATURE_SHANI) != 0; }
+bool can_pair_ipsec() noexcept {
+  // SAFE_DATA: built so that registers and stack are cleared at the end.
+  constexpr std::uint64_t kNeeded = IMB_FEATURE_SHANI | IMB_FEATURE_SAFE_DATA;
+  return (imb_get_feature_flags() & kNeeded) == kNeeded;
+}
 
 Sha256Pair sha256_pair_ipsec(std::span<const Bytes> first, std::span<const Bytes> second) {
   Steps messages[] = {Steps(first), Steps(second)};
