@@ -4,10 +4,11 @@ Heads and bodies that come a byte at a time, chunks of one byte, lengths that li
 answers that nobody reads, handshakes that never end, silence: of another principal, to whom the
 model is granted. Honest clients ask for an inference of four floats, 50 times a second each.
 
-Attackers, honest clients and server share this machine's processors. What the attackers take for
-themselves is no fault of the server's: p99 is measured while they misuse the server, and compared
-with p99 while the same program does the same to a sink, which is the server's HTTP library with a
-handler that does nothing, in turn. p99 without any attacker is printed beside it.
+Attackers, honest clients and server share this machine's processors. What the attackers compute for
+themselves is no fault of the server's, whose attackers have machines of their own: theirs has what
+the others leave (SCHED_IDLE), and how often they got round to each misuse is printed. p99 while they
+misuse the server is compared with p99 without them, in turn. How much of that is theirs shows beside
+a sink, which is the server's HTTP library with a handler that does nothing.
 
 --connections, --seconds (of each measurement) and --rounds choose others; --memory the bound in MiB
 on what the server grows by; --way one way of misusing it only.
@@ -16,6 +17,7 @@ on what the server grows by; --way one way of misusing it only.
 import argparse
 import contextlib
 import gzip
+import os
 import pathlib
 import statistics
 import subprocess
@@ -69,11 +71,15 @@ def honest(server, token_file, seconds):
     return statistics.median(times), statistics.quantiles(times, n=100)[98], len(times)
 
 
+def give_way():
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 @contextlib.contextmanager
 def attacked(port, token_file, bomb_file, connections, way):
     attackers = subprocess.Popen(
         [CLIENTS, "attack", str(port), token_file, bomb_file, str(connections), *way],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=give_way)
     assert attackers.stdout.readline() == "ready\n"
     yield
     out, _ = attackers.communicate("")
@@ -140,10 +146,10 @@ def main():
                                                   honest(server, own, arguments.seconds)))
             told("afterwards", honest(server, own, 10))
             growth = peak.mebibytes - idle
-    ratio = statistics.median(b / a for a, b in zip(beside_sink, beside_server))
-    plain = statistics.median(b / a for a, b in zip(alone, beside_server))
-    print(f"hostile_connections: p99 is {plain:.2f} times that without attackers")
-    print(f"hostile_connections: p99 is {ratio:.2f} times that with attackers at a sink (goal 2)")
+    theirs = statistics.median(b / a for a, b in zip(alone, beside_sink))
+    ratio = statistics.median(b / a for a, b in zip(alone, beside_server))
+    print(f"hostile_connections: attackers at a sink make p99 {theirs:.2f} times as long")
+    print(f"hostile_connections: p99 is {ratio:.2f} times that without attackers (goal 2)")
     print(f"hostile_connections: memory grows by {growth} MiB (goal {arguments.memory})")
     return 0 if ratio <= 2 and growth <= arguments.memory else 1
 
