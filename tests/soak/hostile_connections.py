@@ -4,11 +4,11 @@ Heads and bodies that come a byte at a time, chunks of one byte, lengths that li
 answers that nobody reads, handshakes that never end, silence: of another principal, to whom the
 model is granted. Honest clients ask for an inference of four floats, 50 times a second each.
 
-Attackers, honest clients and server share this machine's processors. What the attackers compute for
-themselves is no fault of the server's, whose attackers have machines of their own: theirs has what
-the others leave (SCHED_IDLE), and how often they got round to each misuse is printed. p99 while they
-misuse the server is compared with p99 without them, in turn. How much of that is theirs shows beside
-a sink, which is the server's HTTP library with a handler that does nothing.
+Attackers, honest clients and server share this machine's processors. What the attackers compute is
+no fault of the server's, whose attackers have machines of their own: theirs has what the others
+leave (SCHED_IDLE), and how often they got round to each misuse is printed. p99 while they misuse
+the server is compared with p99 without them, in turn. How much of that is theirs shows beside a
+sink, which is the server's HTTP library with a handler that does nothing.
 
 --connections, --seconds (of each measurement) and --rounds choose others; --memory the bound in MiB
 on what the server grows by; --way one way of misusing it only.
