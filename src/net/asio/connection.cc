@@ -22,6 +22,9 @@ constexpr std::chrono::milliseconds kLingerTimeMax{2000};
 constexpr std::chrono::milliseconds kLastLingerTimeMax{200};  // when the server stops
 constexpr std::chrono::seconds kRateGrace{5};
 constexpr std::size_t kDirectReadMin = 4096;
+// A body whose length nobody tells begins with so much memory. With memory for all that may come,
+// its first byte would take a huge page.
+constexpr std::uint64_t kChunkedBodyFirst = 1U << 20;
 
 constexpr HttpRefusal kHeadTooLarge{431, Code::too_large, "request head too large"};
 constexpr HttpRefusal kBodyTooLarge{413, Code::too_large, "request body too large"};
@@ -230,7 +233,8 @@ bool HttpConnection::begin_body() {
 
 bool HttpConnection::step_body() {
   if (body_.size() == 0) {
-    const std::uint64_t size = head_.content_length.value_or(plan_.bytes_max);
+    const std::uint64_t size =
+        head_.content_length.value_or(std::min<std::uint64_t>(plan_.bytes_max, kChunkedBodyFirst));
     auto memory = service_.bodies.reserve(plan_.lead + std::max<std::uint64_t>(size, 1));
     if (!memory.ok()) return refuse(kNoMemory);
     body_ = std::move(memory).value();
@@ -256,7 +260,20 @@ bool HttpConnection::step_sized_body() {
   return body_bytes_ < *head_.content_length || dispatch();
 }
 
+/// Room for what one step of a chunked body brings at most, or for all that may come.
+bool HttpConnection::make_room() {
+  const std::uint64_t most = plan_.lead + plan_.bytes_max;
+  const std::size_t used = static_cast<std::size_t>(plan_.lead + body_bytes_);
+  if (body_.size() >= most || body_.size() - used >= input_.size()) return true;
+  auto memory = service_.bodies.reserve(most);
+  if (!memory.ok()) return false;
+  std::ranges::copy(body_.bytes().first(used), memory.value().bytes().begin());
+  body_ = std::move(memory).value();
+  return true;
+}
+
 bool HttpConnection::step_chunked_body() {
+  if (!make_room()) return refuse(kNoMemory);
   const MutableBytes rest = body_.bytes().subspan(plan_.lead + body_bytes_);
   if (buffered().empty() && chunked_->chunk_left() >= kDirectReadMin) {
     const std::size_t room = static_cast<std::size_t>(

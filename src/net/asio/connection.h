@@ -71,6 +71,7 @@ class HttpConnection final : public SocketEvents,
   bool step_head();
   bool step_body();
   bool step_sized_body();
+  bool make_room();
   bool step_chunked_body();
   bool step_handling();
   bool step_writing();
