@@ -21,8 +21,8 @@ class ChunkedBody {
     std::size_t consumed = 0;  ///< of the input
     std::size_t produced = 0;  ///< into the output
   };
-  /// Decodes as much of `input` as there is; `output` has room for as many bytes, or for
-  /// `bytes_max` less what was produced before. Fails: `invalid` for what is not the coding, `too_large` past `bytes_max`
+  /// Decodes as much of `input` as there is; `output` has room for as many bytes, or for what
+  /// `bytes_max` leaves. Fails: `invalid` for what is not the coding, `too_large` past `bytes_max`
   /// and for too many small chunks. Not to be called again after a failure.
   Result<Step> decode(Bytes input, MutableBytes output);
 

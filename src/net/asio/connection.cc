@@ -22,9 +22,8 @@ constexpr std::chrono::milliseconds kLingerTimeMax{2000};
 constexpr std::chrono::milliseconds kLastLingerTimeMax{200};  // when the server stops
 constexpr std::chrono::seconds kRateGrace{5};
 constexpr std::size_t kDirectReadMin = 4096;
-// A body whose length nobody tells begins with so much memory. With memory for all that may come,
-// its first byte would take a huge page.
-constexpr std::uint64_t kChunkedBodyFirst = 1U << 20;
+// What a body of untold length begins with: of memory for all of it, a byte takes a huge page.
+constexpr std::uint64_t kChunkedBodyFirst = 64U << 10;
 
 constexpr HttpRefusal kHeadTooLarge{431, Code::too_large, "request head too large"};
 constexpr HttpRefusal kBodyTooLarge{413, Code::too_large, "request body too large"};
@@ -233,9 +232,9 @@ bool HttpConnection::begin_body() {
 
 bool HttpConnection::step_body() {
   if (body_.size() == 0) {
-    const std::uint64_t size =
-        head_.content_length.value_or(std::min<std::uint64_t>(plan_.bytes_max, kChunkedBodyFirst));
-    auto memory = service_.bodies.reserve(plan_.lead + std::max<std::uint64_t>(size, 1));
+    std::uint64_t size = plan_.lead + head_.content_length.value_or(plan_.bytes_max);
+    if (chunked_) size = std::min(size, kChunkedBodyFirst);
+    auto memory = service_.bodies.reserve(std::max<std::uint64_t>(size, 1));
     if (!memory.ok()) return refuse(kNoMemory);
     body_ = std::move(memory).value();
   }
@@ -260,10 +259,8 @@ bool HttpConnection::step_sized_body() {
   return body_bytes_ < *head_.content_length || dispatch();
 }
 
-/// Room for what one step of a chunked body brings at most, or for all that may come.
 bool HttpConnection::make_room() {
-  const std::uint64_t most = plan_.lead + plan_.bytes_max;
-  const std::size_t used = static_cast<std::size_t>(plan_.lead + body_bytes_);
+  const std::uint64_t most = plan_.lead + plan_.bytes_max, used = plan_.lead + body_bytes_;
   if (body_.size() >= most || body_.size() - used >= input_.size()) return true;
   auto memory = service_.bodies.reserve(most);
   if (!memory.ok()) return false;

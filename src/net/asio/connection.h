@@ -71,6 +71,7 @@ class HttpConnection final : public SocketEvents,
   bool step_head();
   bool step_body();
   bool step_sized_body();
+  /// For what one step of a chunked body brings at most, or all that may come.
   bool make_room();
   bool step_chunked_body();
   bool step_handling();

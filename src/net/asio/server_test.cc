@@ -382,8 +382,8 @@ TEST_F(HttpsServerTest, HangsUpOnEndlessKeyUpdates) {
 TEST_F(HttpsServerTest, EchoesBodiesOfEverySizeSizedAndChunked) {
   start();
   TlsClient client(port());
-  for (const std::size_t size : {0UL, 1UL, 100UL, 16384UL, 65536UL, 65537UL, 602112UL, 1032184UL,
-                                 1032192UL, 1048575UL, 1048576UL, 1048577UL, 5000000UL}) {
+  for (const std::size_t size : {0UL, 1UL, 100UL, 16384UL, 65536UL, 65537UL, 602112UL, 48000UL,
+                                 49000UL, 49151UL, 49152UL, 49153UL, 5000000UL}) {
     const std::string body = pattern(size);
     client.send(post("/", body));
     EXPECT_EQ(client.receive()->body, body) << size;
