@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "crypto/ipsec/sha256_lanes.h"
 #include "secret/secret_bytes.h"
 
 // What the library's jobs of SHA-256 end in, declared here as in crypto/ipsec/aead.cc.
@@ -15,15 +16,12 @@ extern "C" void call_sha256_ni_x2_sse_from_c(void* lanes, std::uint32_t steps);
 namespace cloister {
 namespace {
 
-constexpr std::size_t kStep = 64;  // bytes that SHA-256 takes at once
 constexpr std::size_t kStepsMax = 1U << 20;
-constexpr std::array<std::uint32_t, 8> kStart{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                              0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
 /// What two hashes stand at and where each goes on reading, as the library lays it out: it has room
 /// for sixteen.
 struct alignas(64) Lanes {
-  std::array<std::array<std::uint32_t, kStart.size()>, 16> words;
+  std::array<std::array<std::uint32_t, kSha256Start.size()>, 16> words;
   std::array<const std::byte*, 16> data;
 };
 static_assert(sizeof(Lanes) == 640 && offsetof(Lanes, data) == 512);
@@ -54,19 +52,19 @@ class Steps {
         piece_ = pieces_.front();
         pieces_ = pieces_.subspan(1);
       }
-      if (held_ == 0 && piece_.size() >= kStep) {
-        const std::size_t whole = piece_.size() / kStep * kStep;
+      if (held_ == 0 && piece_.size() >= kSha256Step) {
+        const std::size_t whole = piece_.size() / kSha256Step * kSha256Step;
         run_ = piece_.first(whole);
         piece_ = piece_.subspan(whole);
         return;
       }
-      const std::size_t taken = std::min(kStep - held_, piece_.size());
+      const std::size_t taken = std::min(kSha256Step - held_, piece_.size());
       std::copy_n(piece_.begin(), taken, gathered_.begin() + static_cast<std::ptrdiff_t>(held_));
       piece_ = piece_.subspan(taken);
       held_ += taken;
-      if (held_ == kStep) {
+      if (held_ == kSha256Step) {
         held_ = 0;
-        run_ = Bytes(gathered_).first(kStep);
+        run_ = Bytes(gathered_).first(kSha256Step);
         return;
       }
     }
@@ -74,30 +72,27 @@ class Steps {
   }
 
   void pad() {
-    const std::size_t size = held_ + 9 <= kStep ? kStep : 2 * kStep;
+    const std::size_t size = held_ + 9 <= kSha256Step ? kSha256Step : 2 * kSha256Step;
     const MutableBytes rest = MutableBytes(gathered_).first(size).subspan(held_);
     std::ranges::fill(rest, std::byte{0});
     rest.front() = std::byte{0x80};
-    std::uint64_t bits = bytes_ * 8;
-    for (std::size_t i = 1; i <= 8; ++i, bits >>= 8) {
-      rest[rest.size() - i] = static_cast<std::byte>(bits);
-    }
+    put_big_endian(rest.last(8), bytes_ * 8);
     run_ = Bytes(gathered_).first(size);
   }
 
   std::span<const Bytes> pieces_;
   Bytes piece_;  // what is left of the one in hand
   std::uint64_t bytes_ = 0;
-  std::array<std::byte, 2 * kStep> gathered_{};  // what no piece has as a whole step
+  std::array<std::byte, 2 * kSha256Step> gathered_{};  // what no piece has as a whole step
   std::size_t held_ = 0;                         // bytes of it that wait for more
   bool padded_ = false;
   Bytes run_;
 };
 
-Sha256Digest digest_of(const std::array<std::uint32_t, kStart.size()>& words) {
+Sha256Digest digest_of(const std::array<std::uint32_t, kSha256Start.size()>& words) {
   Sha256Digest digest;
-  for (std::size_t i = 0; i < digest.size(); ++i) {
-    digest[i] = static_cast<std::byte>(words[i / 4] >> (24 - 8 * (i % 4)));
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    put_big_endian(std::span(digest).subspan(4 * i, 4), words[i]);
   }
   return digest;
 }
@@ -113,17 +108,17 @@ bool can_pair_ipsec() noexcept {
 Sha256Pair sha256_pair_ipsec(std::span<const Bytes> first, std::span<const Bytes> second) {
   Steps messages[] = {Steps(first), Steps(second)};
   Lanes lanes{};
-  lanes.words.fill(kStart);
+  lanes.words.fill(kSha256Start);
   while (!messages[0].run().empty() || !messages[1].run().empty()) {
     // A message that has ended leaves its lane to spare, which does what the other does.
     const bool both = !messages[0].run().empty() && !messages[1].run().empty();
     const std::size_t longer = messages[0].run().empty() ? 1 : 0;
     Bytes runs[] = {messages[both ? 0 : longer].run(), messages[both ? 1 : longer].run()};
-    const std::size_t bytes = std::min({runs[0].size(), runs[1].size(), kStepsMax * kStep});
+    const std::size_t bytes = std::min({runs[0].size(), runs[1].size(), kStepsMax * kSha256Step});
     const auto ended = lanes.words[1 - longer];
     lanes.data[0] = runs[0].data();
     lanes.data[1] = runs[1].data();
-    call_sha256_ni_x2_sse_from_c(&lanes, static_cast<std::uint32_t>(bytes / kStep));
+    call_sha256_ni_x2_sse_from_c(&lanes, static_cast<std::uint32_t>(bytes / kSha256Step));
     if (!both) lanes.words[1 - longer] = ended;
     if (both) messages[1 - longer].advance(bytes);
     messages[longer].advance(bytes);
