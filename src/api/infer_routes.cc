@@ -238,6 +238,14 @@ void ApiHandler::infer(const ExchangePtr& exchange) {
   }
 }
 
+/// Wipes what was received and decoded, and ends what it counts for.
+void ApiHandler::forget_inputs(Exchange& exchange) {
+  exchange.infer->request.inputs.clear();
+  exchange.infer->request.memory = PrivateMemory();
+  exchange.infer->hold.reset();
+  exchange.body = RequestBody();
+}
+
 void ApiHandler::close_exchange(Exchange& exchange, HttpResponse response) const {
   // The body's memory and what it counts for end with the work, not with sending the answer.
   exchange.infer.reset();
@@ -283,6 +291,8 @@ Result<BatchShare> ApiHandler::run_alone(Exchange& exchange) const {
   const SteadyTime started = parts_.clock.steady();
   RunControl control(prepared.deadline, exchange.peer_gone.get(), 1);
   control.set_caller(exchange.caller->id().value);
+  // A receipt's digest is taken of the body behind the run.
+  if (!exchange.receipt) control.on_inputs_copied([&exchange] { forget_inputs(exchange); });
   CLOISTER_ASSIGN(Inference inference,
                   parts_.models.run(*exchange.record, prepared.request.inputs, prepared.wanted,
                                     control));

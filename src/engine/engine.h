@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,10 +62,17 @@ class RunControl {
   /// Whose run it is, where workers are not shared between callers. Set before the run begins.
   void set_caller(std::string caller) { caller_ = std::move(caller); }
   const std::string& caller() const noexcept { return caller_; }
+  /// What the caller does once nobody reads the run's inputs any more, which may be long before it
+  /// ends: an engine that copies them says so, from the thread that called `run`. Set before it.
+  void on_inputs_copied(std::function<void()> release) { release_ = std::move(release); }
+  void inputs_copied() {
+    if (const auto release = std::exchange(release_, nullptr)) release();
+  }
 
  private:
   std::atomic<bool> cancelled_{false};
   std::string caller_;
+  std::function<void()> release_;
   const std::atomic<std::uint32_t>* word_ = nullptr;
   std::uint32_t value_ = 0;
   std::optional<SteadyTime> deadline_;
@@ -84,7 +92,8 @@ class RunOutputs {
 class LoadedModel {
  public:
   virtual ~LoadedModel() = default;
-  /// Runs once. `inputs` have passed check_inputs and are read in place, without a copy;
+  /// Runs once. `inputs` have passed check_inputs and are read in place, without a copy, until it
+  /// returns or, before that, says that they were copied (RunControl::on_inputs_copied);
   /// `outputs` are names of the signature, empty for all of them.
   /// Fails: `invalid` when the runtime finds a fault in these inputs' values and has run this model
   /// on others; `internal` when it fails otherwise (its text in the Detail, without tensor

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
+#include <iterator>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -42,50 +45,67 @@ std::size_t size_class(std::uint64_t size) noexcept {
 
 }  // namespace
 
-/// The blocks of one pool that nobody uses now. All of them are zero.
+/// The blocks of one pool that nobody uses now, those that came back last. All of them are zero.
 class KeptBlocks {
  public:
   explicit KeptBlocks(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}
   KeptBlocks(const KeptBlocks&) = delete;
   KeptBlocks& operator=(const KeptBlocks&) = delete;
   ~KeptBlocks() {
-    for (std::size_t at = 0; at < kKeptSizes.size(); ++at) {
-      for (std::byte* start : blocks_[at]) munmap(start, kKeptSizes[at]);
-    }
+    for (const Block& block : blocks_) munmap(block.start, kKeptSizes[block.at]);
   }
 
-  /// A block of kKeptSizes[at] bytes, or nothing.
+  /// The block of kKeptSizes[at] bytes that came back last, or nothing.
   std::byte* take(std::size_t at) EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    if (blocks_[at].empty()) return nullptr;
-    std::byte* start = blocks_[at].back();
-    blocks_[at].pop_back();
+    const auto found = std::find_if(blocks_.rbegin(), blocks_.rend(),
+                                    [at](const Block& block) { return block.at == at; });
+    if (found == blocks_.rend()) return nullptr;
+    std::byte* start = found->start;
+    blocks_.erase(std::next(found).base());
     bytes_ -= kKeptSizes[at];
     return start;
   }
 
-  /// Keeps a block that holds zeros, or unmaps it where enough are kept.
+  /// Keeps a block that holds zeros. What has waited longest makes room for it: a large block that
+  /// was used once must not keep out small ones that are used all the time.
   void give_back(std::byte* start, std::size_t at) noexcept EXCLUDES(mutex_) {
-    if (!keep(start, at)) munmap(start, kKeptSizes[at]);
+    if (!keep({start, at})) munmap(start, kKeptSizes[at]);
+    while (const auto block = surplus()) munmap(block->start, kKeptSizes[block->at]);
   }
 
  private:
-  bool keep(std::byte* start, std::size_t at) noexcept EXCLUDES(mutex_) {
+  struct Block {
+    std::byte* start = nullptr;
+    std::size_t at = 0;  ///< of its size in kKeptSizes
+  };
+
+  bool keep(const Block& block) noexcept EXCLUDES(mutex_) {
+    if (kKeptSizes[block.at] > bytes_max_) return false;
     const MutexLock lock(mutex_);
-    if (bytes_ + kKeptSizes[at] > bytes_max_) return false;
     try {
-      blocks_[at].push_back(start);
+      blocks_.push_back(block);
     } catch (...) {
       return false;
     }
-    bytes_ += kKeptSizes[at];
+    bytes_ += kKeptSizes[block.at];
     return true;
+  }
+
+  /// Takes the block that has waited longest, where more are kept than may be.
+  std::optional<Block> surplus() noexcept EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (bytes_ <= bytes_max_) return std::nullopt;
+    const Block block = blocks_.front();
+    blocks_.pop_front();
+    bytes_ -= kKeptSizes[block.at];
+    return block;
   }
 
   Mutex mutex_;
   const std::uint64_t bytes_max_;
   std::uint64_t bytes_ GUARDED_BY(mutex_) = 0;
-  std::array<std::vector<std::byte*>, kKeptSizes.size()> blocks_ GUARDED_BY(mutex_);
+  std::deque<Block> blocks_ GUARDED_BY(mutex_);  // in the order in which they came back
 };
 
 /// The memory files of one pool that nobody uses now. All of them are zero.

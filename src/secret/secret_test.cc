@@ -2,9 +2,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "secret/private_memory.h"
 #include "secret/secret_bytes.h"
+#include "secret/wiped_heap.h"
 
 namespace cloister {
 
@@ -36,6 +38,24 @@ TEST(Wipe, LeavesZeros) {
   ByteVector bytes(100, std::byte{1});
   wipe(bytes);
   EXPECT_EQ(bytes, ByteVector(100));
+}
+
+TEST(WipedHeap, HasNoBlockOfNothing) {
+  EXPECT_EQ(allocate_wiped(0, "", 0), nullptr);
+  free_wiped(nullptr, "", 0);
+  void* const block = resize_wiped(nullptr, 10, "", 0);
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(resize_wiped(block, 0, "", 0), nullptr);
+}
+
+TEST(WipedHeap, KeepsWhatFitsWhenABlockIsResized) {
+  auto* block = static_cast<char*>(allocate_wiped(3, "", 0));
+  std::copy_n("ab", 3, block);
+  block = static_cast<char*>(resize_wiped(block, 1'000'000, "", 0));
+  EXPECT_STREQ(block, "ab");
+  block = static_cast<char*>(resize_wiped(block, 2, "", 0));
+  EXPECT_EQ(std::string_view(block, 2), "ab");
+  free_wiped(block, "", 0);
 }
 
 TEST(PrivateMemory, RefusesNothingAndTooMuch) {
@@ -85,6 +105,17 @@ TEST(PrivateMemoryPool, KeepsNoMoreThanItsBoundAndNothingLarge) {
   auto first = pool.reserve(64U << 10).value();
   auto second = pool.reserve(64U << 10).value();
   EXPECT_NE(first.bytes().data(), second.bytes().data());
+}
+
+TEST(PrivateMemoryPool, LetsWhatIsUsedDisplaceWhatWasUsedOnce) {
+  PrivateMemoryPool pool(32U << 20);
+  { const auto once = pool.reserve(5U << 20).value(); }  // the whole bound
+  const std::byte* start = nullptr;
+  for (int use = 0; use < 3; ++use) {
+    auto block = pool.reserve(600U << 10).value();
+    if (use > 0) EXPECT_EQ(block.bytes().data(), start);
+    start = block.bytes().data();
+  }
 }
 
 TEST(PrivateMemoryPool, LeavesBlocksUsableWhenItEndsFirst) {

@@ -1,5 +1,6 @@
 #include "net/asio/tls_session.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -9,6 +10,8 @@
 #include <algorithm>
 #include <climits>
 #include <string_view>
+
+#include "secret/wiped_heap.h"
 
 namespace cloister {
 namespace {
@@ -52,9 +55,19 @@ class OpenSslContext final : public TlsContext {
 int take_any_certificate(X509_STORE_CTX*, void*) { return 1; }
 int take_any_verdict(int, X509_STORE_CTX*) { return 1; }
 
+/// Whether what OpenSSL frees is wiped: crypto/library.h.
+bool frees_wiped() noexcept {
+  CRYPTO_free_fn release = nullptr;
+  CRYPTO_get_mem_functions(nullptr, nullptr, &release);
+  return release == free_wiped;
+}
+
 bool restrict(SSL_CTX* context) {
   SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                   SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_CIPHER_SERVER_PREFERENCE);
+                                   SSL_OP_CIPHER_SERVER_PREFERENCE);
+  // A connection frees its buffer whenever it has read all of it. Wiping the buffer then is quicker
+  // than OpenSSL's own wiping of each piece: it writes eight bytes at a time.
+  if (!frees_wiped()) SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);

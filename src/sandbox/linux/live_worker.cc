@@ -8,7 +8,7 @@ namespace cloister {
 namespace {
 
 // How often a waiting thread looks whether its worker is alive and its caller still there.
-constexpr std::chrono::milliseconds kLookEvery{10};
+constexpr std::chrono::milliseconds kLookEvery{20};
 // Data of one request that a lane keeps for the next; more is given back after it.
 constexpr std::uint64_t kLaneKeeps = 64ULL << 20;
 
@@ -151,6 +151,7 @@ Result<std::unique_ptr<RunOutputs>> LiveWorker::run(std::size_t index,
   const std::uint32_t turn = ++slot.turn;
   lane.head().request_turn.store(turn, std::memory_order_release);
   wake_word(lane.head().request_turn);
+  control.inputs_copied();  // while the worker computes, and what is wiped is in the caches still
   slot.look.await(lane.head().reply_turn, turn - 1);
   CLOISTER_TRY(await_reply(lane, turn, control, settings_.grace));
 

@@ -370,6 +370,23 @@ TEST_F(SandboxTest, CarriesText) {
   EXPECT_EQ(copy_of(outputs->tensors()[0].tensor.data), x.bytes);
 }
 
+TEST_F(SandboxTest, SaysThatInputsWereCopiedOnceNothingReadsThem) {
+  const auto engine = honest();
+  const EngineExample example = weighted_example();
+  const auto model = loaded(*engine, example);
+  HeldTensor x = held_floats("x", {64}, std::vector<float>(64, 10.0F));
+  int said = 0;
+  RunControl control;
+  control.on_inputs_copied([&] {
+    ++said;
+    std::ranges::fill(x.data, std::byte{0xff});
+  });
+  const auto ran = model->run({x.view()}, {}, control);
+  ASSERT_TRUE(ran.ok());
+  EXPECT_EQ(said, 1);
+  EXPECT_EQ(floats_of(ran.value()->tensors()[0].tensor)[63], 74.0F);
+}
+
 TEST_F(SandboxTest, RefusesInputsThatTheLaneCannotHold) {
   SandboxSettings settings = settings_of(program_);
   settings.lane_bytes = 2ULL << 20;
@@ -378,7 +395,9 @@ TEST_F(SandboxTest, RefusesInputsThatTheLaneCannotHold) {
   const auto model = loaded(*engine, example);
   const HeldTensor large{"x", DType::f64, {1U << 18}, ByteVector(2U << 20)};
   RunControl control;
+  control.on_inputs_copied([] { ADD_FAILURE() << "they were not"; });
   EXPECT_EQ(model->run({large.view()}, {}, control).error().code, Code::too_large);
+  control.on_inputs_copied(nullptr);
   const HeldTensor small{"x", DType::f64, {1}, ByteVector(8)};
   EXPECT_TRUE(model->run({small.view()}, {}, control).ok());
 }
