@@ -28,6 +28,19 @@ struct Coded {
   PrivateMemory memory;
 };
 
+/// All `size` bytes of `pieces` as one: the piece itself where there is one, else in `gathered`.
+Result<Bytes> in_one_piece(const std::vector<Bytes>& pieces, std::uint64_t size,
+                           PrivateMemory& gathered) {
+  if (pieces.size() == 1) return pieces.front();
+  CLOISTER_ASSIGN(gathered, PrivateMemory::reserve(size));
+  MutableBytes rest = gathered.bytes();
+  for (const Bytes piece : pieces) {
+    std::ranges::copy(piece, rest.begin());
+    rest = rest.subspan(piece.size());
+  }
+  return Bytes(gathered.bytes());
+}
+
 }  // namespace
 
 Result<std::optional<DeflateForm>> request_coding(const HttpRequestHead& head) {
@@ -74,9 +87,10 @@ Status encode_content(HttpResponse& response, DeflateForm form) {
   for (const Bytes piece : response.body.pieces) size += piece.size();
   if (size < kCodedMin || size > kCodedMax) return Done{};
   auto coded = std::make_shared<Coded>();
+  PrivateMemory gathered;
+  CLOISTER_ASSIGN(const Bytes body, in_one_piece(response.body.pieces, size, gathered));
   CLOISTER_ASSIGN(coded->memory, PrivateMemory::reserve(deflate_bound(size)));
-  CLOISTER_ASSIGN(const std::size_t written,
-                  deflate_into(response.body.pieces, form, coded->memory.bytes()));
+  CLOISTER_ASSIGN(const std::size_t written, deflate_into(body, form, coded->memory.bytes()));
   if (written >= size) return Done{};
   response.headers.push_back({"content-encoding", form == DeflateForm::gzip ? "gzip" : "deflate"});
   response.body.pieces = {coded->memory.bytes().first(written)};

@@ -15,9 +15,7 @@ HttpRequestHead head_with(const char* name, const char* value) {
 
 std::string coded(const std::string& text, DeflateForm form) {
   std::string room(deflate_bound(text.size()), '\0');
-  const Bytes piece = bytes_of(text);
-  const auto size =
-      deflate_into({&piece, 1}, form, std::as_writable_bytes(std::span(room)));
+  const auto size = deflate_into(bytes_of(text), form, std::as_writable_bytes(std::span(room)));
   room.resize(size.value());
   return room;
 }
@@ -73,6 +71,18 @@ TEST(EncodeContent, CodesWhatGetsShorterAndLeavesTheRest) {
   HttpResponse small = text_response(200, "text/plain", "short");
   ASSERT_TRUE(encode_content(small, DeflateForm::gzip).ok());
   EXPECT_EQ(small.body.pieces[0].size(), 5U);
+}
+
+TEST(EncodeContent, CodesSeveralPiecesAsOne) {
+  const std::string first(3000, 'y');
+  const std::string last = "and the end";
+  HttpResponse response;
+  response.body.pieces = {bytes_of(first), Bytes(), bytes_of(last)};
+  ASSERT_TRUE(encode_content(response, DeflateForm::gzip).ok());
+  ASSERT_EQ(response.body.pieces.size(), 1U);
+  const auto decoded = decode_content(response.body.pieces[0], DeflateForm::gzip, 5000);
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(text_of(decoded.value().memory.bytes().first(decoded.value().size)), first + last);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -14,7 +13,7 @@ enum class DeflateForm { raw, zlib, gzip };
 
 /// Inflates a raw deflate stream (RFC 1951) that is all of `deflated` and yields exactly
 /// `destination`. Never writes past it. Fails: `invalid`; `internal` without memory.
-/// Implemented by tensor/zlib.
+/// Implemented by tensor/libdeflate.
 Status inflate_exactly(Bytes deflated, MutableBytes destination);
 
 /// Inflates one stream of `form` that is all of `deflated`, checksum included, into the front of
@@ -25,11 +24,10 @@ Result<std::size_t> inflate_up_to(Bytes deflated, DeflateForm form, MutableBytes
 /// Bytes that deflate_into needs at most for `size` bytes of input.
 std::uint64_t deflate_bound(std::uint64_t size) noexcept;
 
-/// Deflates all of `pieces`, one after the other, as one stream of `form` into the front of
-/// `destination`; how many bytes it takes. What the library copies of them is wiped.
+/// Deflates `bytes` as one stream of `form` into the front of `destination`; how many bytes it
+/// takes. What the library copies of them is wiped.
 /// Fails: `too_large` where the destination is too short; `internal` without memory.
-Result<std::size_t> deflate_into(std::span<const Bytes> pieces, DeflateForm form,
-                                 MutableBytes destination);
+Result<std::size_t> deflate_into(Bytes bytes, DeflateForm form, MutableBytes destination);
 
 /// CRC-32 (ISO 3309, as ZIP uses it) of `bytes` after what `before` is the CRC-32 of; 0 at first.
 std::uint32_t crc32_of(Bytes bytes, std::uint32_t before = 0) noexcept;
