@@ -1,5 +1,9 @@
 #include "server.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <memory>
 #include <utility>
@@ -16,6 +20,7 @@
 #include "metrics.h"
 #include "observe/json_line_events.h"
 #include "residency/residency.h"
+#include "secret/secret_bytes.h"
 #include "serving/attestation.h"
 #include "serving/batcher.h"
 #include "serving/models.h"
@@ -72,6 +77,20 @@ ServerDescription describe_server(const ServerConfig& config, const ServerFacts&
   return server;
 }
 
+/// Past the C library's buffer, which would keep it.
+Status print_token(const NewToken& token) {
+  std::string text = token.show_once();
+  std::printf("token: ");
+  std::fflush(stdout);
+  const bool whole = std::ranges::all_of(std::array<std::string_view, 2>{text, "\n"},
+                                         [](std::string_view part) {
+    return ::write(STDOUT_FILENO, part.data(), part.size()) == static_cast<ssize_t>(part.size());
+  });
+  wipe(text);
+  if (whole) return Done{};
+  return Error{Code::io, "start.token", Detail("the first token could not be printed")};
+}
+
 Status make_first_owner(const Options& options, const ServerConfig& config,
                         Principals& principals) {
   if (options.mode == Options::Mode::config) {
@@ -89,8 +108,7 @@ Status make_first_owner(const Options& options, const ServerConfig& config,
   }
   if (options.new_token) CLOISTER_TRY(principals.revoke_tokens(owner));
   CLOISTER_ASSIGN(const NewToken token, principals.mint(owner, kDevTokenLife));
-  std::printf("token: %s\n", token.show_once().c_str());
-  return Done{};
+  return print_token(token);
 }
 
 /// What of it is refused is in the log, and stops nothing.

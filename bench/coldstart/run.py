@@ -6,7 +6,10 @@ worker process and nothing of the model in memory. Every round does all three in
 the page cache as it is and again with it dropped before each; ratios are of one round. "hot" is a
 run in the worker, within a minute of its first use, beside one of the runtime called directly with
 its defaults, in turn; what is judged there is processor time, of all processes that took part, as
-other work on the machine does not change it. Answers are compared with the plain run's every time.
+other work on the machine does not change it. How quick a session is depends on where its memory
+happens to lie, by a tenth and more: both are made anew seven times, and the ratio is the median of
+the sessions' ratios, with their range beside it. Answers are compared with the plain run's every
+time.
 """
 
 import argparse
@@ -84,12 +87,13 @@ def judge_hot(results):
     print("\nhot, medians in ms of time and of processor time; memory of the loaded model with its "
           "worker, in MiB")
     print(f"{'model':18}{'direct':>8}{'ours':>8}{'ratio':>7}{'busy':>8}{'ours':>8}{'ratio':>7}"
-          f"{'packed':>8}{'weights':>9}{'all':>7}{'goal':>7}")
+          f"{'from':>6}{'to':>6}{'packed':>8}{'weights':>9}{'all':>7}{'goal':>7}")
     met = []
     worst = 0
     for model, figures in results.items():
         of = figures["hot"]
-        slower = ratio(of, "ours_busy", "direct_busy")
+        each = [a / b for a, b in zip(of["ours_busy"], of["direct_busy"])]
+        slower = statistics.median(each)
         worst = max(worst, slower)
         weights = figures["upload"]["weights_bytes"][0]
         taken = weights + of["overhead_bytes"][-1]
@@ -100,6 +104,7 @@ def judge_hot(results):
               f"{statistics.median(of['ours']) / 1e6:8.1f}{ratio(of, 'ours', 'direct'):7.3f}"
               f"{statistics.median(of['direct_busy']) / 1e6:8.1f}"
               f"{statistics.median(of['ours_busy']) / 1e6:8.1f}{slower:7.3f}"
+              f"{min(each):6.2f}{max(each):6.2f}"
               f"{'yes' if of['worth_packing'][0] else 'no':>8}{weights / MIB:9.0f}"
               f"{taken / MIB:7.0f}{limit}")
     misses = sum(not each for each in met)

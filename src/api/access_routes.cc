@@ -305,14 +305,18 @@ HttpResponse ApiHandler::tokens(Exchange& exchange) {
   if (!life.ok()) return ErrorResponse::of(life.error());
   const auto minted = parts_.principals.mint(principal, life.value());
   if (!minted.ok()) return ErrorResponse::of(minted.error());
+  constexpr std::size_t kAnswerMost = 256;
+  std::string token = minted.value().show_once();
   std::string json;
+  json.reserve(kAnswerMost);  // growing would leave the token behind
   JsonWriter(json)
       .begin_object()
       .key("token")
-      .text(minted.value().show_once())
+      .text(token)
       .key("expires_at")
       .integer(minted.value().expires().time_since_epoch().count())
       .end_object();
+  wipe(token);
   HttpResponse response = json_response(201, std::move(json));
   response.headers.push_back({"cache-control", "no-store"});
   return response;

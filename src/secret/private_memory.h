@@ -61,7 +61,8 @@ class PrivateMemory {
 
 /// Hands out blocks and keeps up to `kept_bytes_max` bytes of those that came back, wiped: to map,
 /// touch and unmap fresh memory costs more than to receive a request into it. Those that came back
-/// last are kept, and blocks past 32 MiB never. Safe from several threads at once; blocks may outlive the pool.
+/// last are kept, and blocks past 32 MiB never. Safe from several threads at once; blocks may
+/// outlive the pool.
 class PrivateMemoryPool {
  public:
   explicit PrivateMemoryPool(std::uint64_t kept_bytes_max);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -9,6 +11,8 @@ namespace cloister {
 
 /// Overwrites `bytes` with zeros in a way that no compiler removes (explicit_bzero).
 void wipe(MutableBytes bytes) noexcept;
+/// The same for a text that was secret.
+inline void wipe(std::string& text) noexcept { wipe(std::as_writable_bytes(std::span(text))); }
 
 /// Compares without a branch on content. Lengths are public: unequal lengths are unequal at once.
 bool equal_in_constant_time(Bytes a, Bytes b) noexcept;

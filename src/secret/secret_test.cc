@@ -113,8 +113,9 @@ TEST(PrivateMemoryPool, LetsWhatIsUsedDisplaceWhatWasUsedOnce) {
   const std::byte* start = nullptr;
   for (int use = 0; use < 3; ++use) {
     auto block = pool.reserve(600U << 10).value();
-    if (use > 0) EXPECT_EQ(block.bytes().data(), start);
+    const std::byte* const before = start == nullptr ? block.bytes().data() : start;
     start = block.bytes().data();
+    EXPECT_EQ(start, before);
   }
 }
 

@@ -379,7 +379,7 @@ TEST_F(SandboxTest, SaysThatInputsWereCopiedOnceNothingReadsThem) {
   RunControl control;
   control.on_inputs_copied([&] {
     ++said;
-    std::ranges::fill(x.data, std::byte{0xff});
+    std::ranges::fill(x.bytes, std::byte{0xff});
   });
   const auto ran = model->run({x.view()}, {}, control);
   ASSERT_TRUE(ran.ok());

@@ -1,0 +1,51 @@
+"""What another process has in its own memory."""
+
+import os
+import pathlib
+
+import numpy as np
+
+PAGE = os.sysconf("SC_PAGESIZE")
+PRESENT = np.uint64(3 << 62)  # or swapped out
+MOST = 64 << 20  # bytes at a time
+
+
+def written_mappings(pid):
+    """(begin, end) of what the process alone may write and has any page of."""
+    mappings, current = [], None
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        words = line.split()
+        if "-" in words[0] and len(words) >= 5 and not words[0].endswith(":"):
+            begin, end = (int(each, 16) for each in words[0].split("-"))
+            current = (begin, end) if words[1][1] == "w" and words[1][3] == "p" else None
+        elif words[0] == "Rss:" and current and int(words[1]):
+            mappings.append(current)
+    return mappings
+
+
+def runs_of_pages(pagemap, begin, end):
+    """(begin, end) of neighbouring pages that are there."""
+    count = (end - begin) // PAGE
+    flags = np.frombuffer(os.pread(pagemap, 8 * count, begin // PAGE * 8), np.uint64)
+    there = np.concatenate([[False], flags & PRESENT != 0, [False]])
+    edges = np.flatnonzero(there[1:] != there[:-1])
+    for first, last in zip(edges[::2], edges[1::2]):
+        yield begin + int(first) * PAGE, begin + int(last) * PAGE
+
+
+def contents(pid):
+    """Pieces of the writable memory of a process, which stands still meanwhile or may tear them."""
+    memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
+    pagemap = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
+    try:
+        for begin, end in written_mappings(pid):
+            for start in range(begin, end, 1 << 30):
+                for first, last in runs_of_pages(pagemap, start, min(end, start + (1 << 30))):
+                    for at in range(first, last, MOST):
+                        try:
+                            yield os.pread(memory, min(MOST, last - at), at)
+                        except OSError:  # unmapped meanwhile, or the kernel's own
+                            continue
+    finally:
+        os.close(memory)
+        os.close(pagemap)
