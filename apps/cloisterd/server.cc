@@ -88,7 +88,8 @@ Status print_token(const NewToken& token) {
   });
   wipe(text);
   if (whole) return Done{};
-  return Error{Code::io, "start.token", Detail("the first token could not be printed")};
+  return Error{Code::io, "start.token",
+               Detail("the token could not be printed: start again with --new-token")};
 }
 
 Status make_first_owner(const Options& options, const ServerConfig& config,

@@ -114,9 +114,10 @@ class Runs {
   std::vector<std::chrono::nanoseconds> busy_;
 };
 
-// How quick a session is depends by a tenth and more on where its memory happens to lie: each is
-// made several times, and what is reported of each is the median of its runs.
+// How quick a session is depends by a tenth and more on where its memory happens to lie: sessions
+// and workers are made several times, and what is reported of each is the median of its runs.
 constexpr int kHotSessions = 7;
+constexpr int kHotSessionsQuick = 2;  // where fewer rounds are wanted than there are sessions
 constexpr std::chrono::seconds kHotTime{2};
 constexpr int kHotRoundsMax = 60;
 // Between starts: a worker is started in the place of the one that the last start took.
@@ -186,7 +187,8 @@ struct Bench {
   /// as a server has it within a minute of its first use, in turn. Beside the time, the processor
   /// time of all that took part: other work on the machine does not change it.
   void hot(int rounds) {
-    for (int i = 0; i < kHotSessions; ++i) hot_session(std::max(3, rounds / kHotSessions));
+    const int sessions = rounds < kHotSessions ? kHotSessionsQuick : kHotSessions;
+    for (int i = 0; i < sessions; ++i) hot_session(std::max(3, rounds / sessions));
   }
 
   /// At least `rounds` of each, and more of a model that is quick.
@@ -195,6 +197,7 @@ struct Bench {
     const OpenedModel opened =
         expect(vault->open_version(ref, {sandbox->optimises_for(), true}), "opening");
     const auto model = expect(sandbox->load(description(opened)), "loading");
+    if (reference.empty()) reference = plain_session.run(inputs.views, output);
     RunControl control;
     expect(model->run(inputs.views, {}, control), "running");
     if (opened.worth_packing) expect(model->pack(), "packing");
@@ -205,7 +208,6 @@ struct Bench {
       const Spent before;
       const auto answer = plain_session.run(inputs.views, output);
       if (warm) of_direct.add(before, Spent());
-      if (reference.empty()) reference = answer;
     };
     const auto ours = [&](bool warm) {
       const Spent before(model.get());

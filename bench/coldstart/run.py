@@ -7,9 +7,10 @@ the page cache as it is and again with it dropped before each; ratios are of one
 run in the worker, within a minute of its first use, beside one of the runtime called directly with
 its defaults, in turn; what is judged there is processor time, of all processes that took part, as
 other work on the machine does not change it. How quick a session is depends on where its memory
-happens to lie, by a tenth and more: both are made anew seven times, and the ratio is the median of
-the sessions' ratios, with their range beside it. Answers are compared with the plain run's every
-time.
+happens to lie, by a tenth and more: the runtime's session and the worker are made anew seven times
+(the runtime's in one process, so that it may get the same addresses again), and the ratio is the
+median of the sessions' ratios, with their range beside it. Answers are compared with the plain
+run's every time.
 """
 
 import argparse

@@ -31,13 +31,6 @@ struct CountedBody {
   std::shared_ptr<const void> owner;
 };
 
-/// The token has done its part: nothing of it stays in memory that is used again.
-void forget_credential(HttpRequestHead& head) {
-  for (HttpHeader& each : head.headers) {
-    if (each.name == "authorization") wipe(std::as_writable_bytes(std::span(each.value)));
-  }
-}
-
 Error no_route() {
   return Error{Code::not_found, "api.route", Detail("no such route; docs/wire-api.md lists them")};
 }
@@ -247,6 +240,7 @@ void ApiHandler::handle(HttpRequestHead head, RequestBody body,
   RouteMatch match = match_route(head.method, head.path);
   Route* route = std::get_if<Route>(&match);
   if (route == nullptr) {
+    forget_credential(head);
     responder->send(ErrorResponse::of(no_route()));
     return;
   }
@@ -258,6 +252,7 @@ void ApiHandler::handle(HttpRequestHead head, RequestBody body,
   exchange->route = std::move(*route);
   exchange->since = parts_.clock.steady();
   if (is_public(exchange->route.kind)) {
+    forget_credential(exchange->head);
     answer_public(exchange);
     return;
   }

@@ -149,7 +149,7 @@ class ApiHandler final : public RequestHandler {
   void enqueue_run(const ExchangePtr& exchange, JobQueue::Wake wake);
   void decode_apart(const ExchangePtr& exchange);
   void infer(const ExchangePtr& exchange);
-  static void forget_inputs(Exchange& exchange);
+  static void forget_inputs(Exchange& exchange) noexcept;
   void close_exchange(Exchange& exchange, HttpResponse response) const;
   /// Decodes and checks; the answer where that fails.
   std::optional<HttpResponse> prepare(Exchange& exchange) const;

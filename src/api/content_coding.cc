@@ -10,6 +10,7 @@ namespace {
 constexpr std::uint64_t kRatioMax = 1032;  // what deflate can shrink at most
 constexpr std::uint64_t kCodedMin = 256;   // shorter answers gain nothing
 constexpr std::uint64_t kCodedMax = 1ULL << 30;
+constexpr std::uint64_t kGatheredMax = 64ULL << 20;  // a copy that nobody is charged for
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
@@ -85,7 +86,8 @@ Result<DecodedBody> decode_content(Bytes coded, DeflateForm form, std::uint64_t 
 Status encode_content(HttpResponse& response, DeflateForm form) {
   std::uint64_t size = 0;
   for (const Bytes piece : response.body.pieces) size += piece.size();
-  if (size < kCodedMin || size > kCodedMax) return Done{};
+  const bool one = response.body.pieces.size() == 1;
+  if (size < kCodedMin || size > (one ? kCodedMax : kGatheredMax)) return Done{};
   auto coded = std::make_shared<Coded>();
   PrivateMemory gathered;
   CLOISTER_ASSIGN(const Bytes body, in_one_piece(response.body.pieces, size, gathered));

@@ -33,7 +33,7 @@ struct Concerned {
 /// One request on its way through a queue, with who asked it.
 struct ApiHandler::Exchange {
   HttpRequestHead head;
-  RequestBody body;  ///< of an inference unchanged to the end, but for its content coding
+  RequestBody body;  ///< of an inference unchanged, but for its coding, until its run has a copy
   std::shared_ptr<Responder> responder;
   Route route;
   std::optional<Caller> caller;         ///< nothing for the public routes

@@ -239,7 +239,7 @@ void ApiHandler::infer(const ExchangePtr& exchange) {
 }
 
 /// Wipes what was received and decoded, and ends what it counts for.
-void ApiHandler::forget_inputs(Exchange& exchange) {
+void ApiHandler::forget_inputs(Exchange& exchange) noexcept {
   exchange.infer->request.inputs.clear();
   exchange.infer->request.memory = PrivateMemory();
   exchange.infer->hold.reset();
@@ -291,8 +291,9 @@ Result<BatchShare> ApiHandler::run_alone(Exchange& exchange) const {
   const SteadyTime started = parts_.clock.steady();
   RunControl control(prepared.deadline, exchange.peer_gone.get(), 1);
   control.set_caller(exchange.caller->id().value);
-  // A receipt's digest is taken of the body behind the run.
-  if (!exchange.receipt) control.on_inputs_copied([&exchange] { forget_inputs(exchange); });
+  // A receipt's digest is taken of the body behind the run, if it was not before.
+  const bool needs_body = exchange.receipt && !exchange.receipt->request;
+  if (!needs_body) control.on_inputs_copied([&exchange] { forget_inputs(exchange); });
   CLOISTER_ASSIGN(Inference inference,
                   parts_.models.run(*exchange.record, prepared.request.inputs, prepared.wanted,
                                     control));

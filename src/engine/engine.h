@@ -64,6 +64,7 @@ class RunControl {
   const std::string& caller() const noexcept { return caller_; }
   /// What the caller does once nobody reads the run's inputs any more, which may be long before it
   /// ends: an engine that copies them says so, from the thread that called `run`. Set before it.
+  /// It may not throw.
   void on_inputs_copied(std::function<void()> release) { release_ = std::move(release); }
   void inputs_copied() {
     if (const auto release = std::exchange(release_, nullptr)) release();

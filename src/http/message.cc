@@ -16,6 +16,12 @@ struct WipedText {
 
 }  // namespace
 
+void forget_credential(HttpRequestHead& head) noexcept {
+  for (HttpHeader& each : head.headers) {
+    if (each.name == "authorization") wipe(each.value);
+  }
+}
+
 HttpResponse text_response(int status, std::string_view content_type, std::string text) {
   HttpResponse response;
   response.status = status;

@@ -55,6 +55,9 @@ struct HttpRequestHead {
   }
 };
 
+/// Wipes the token of a request that has done its part.
+void forget_credential(HttpRequestHead& head) noexcept;
+
 /// Pieces of a response body in memory that `owner` keeps alive until all is sent.
 struct HttpBody {
   std::vector<Bytes> pieces;

@@ -22,8 +22,8 @@ constexpr std::uint64_t kPrivateMemoryMax = 64ULL << 30;
 constexpr std::size_t kHugePage = 2U << 20;
 
 // The sizes in which a pool keeps blocks; a request takes the smallest that holds it.
-constexpr std::array<std::size_t, 5> kKeptSizes = {64U << 10, 256U << 10, 1U << 20, 4U << 20,
-                                                   32U << 20};
+constexpr std::array<std::size_t, 6> kKeptSizes = {64U << 10, 256U << 10, 1U << 20,
+                                                   4U << 20,  10U << 20,  32U << 20};
 
 std::size_t page_size() noexcept {
   return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));

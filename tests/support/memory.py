@@ -7,7 +7,9 @@ import numpy as np
 
 PAGE = os.sysconf("SC_PAGESIZE")
 PRESENT = np.uint64(3 << 62)  # or swapped out
-MOST = 64 << 20  # bytes at a time
+MOST = 64 << 20   # bytes at a time
+OVERLAP = 4096    # of a piece with the next, for what lies across both
+AT_ONCE = 1 << 30  # bytes of address space
 
 
 def written_mappings(pid):
@@ -33,19 +35,30 @@ def runs_of_pages(pagemap, begin, end):
         yield begin + int(first) * PAGE, begin + int(last) * PAGE
 
 
+def pieces(memory, begin, end):
+    """The bytes between, but for pages that are no longer there."""
+    at = begin
+    while at < end:
+        try:
+            piece = os.pread(memory, min(MOST, end - at), at)
+        except OSError:
+            piece = b""
+        yield piece
+        # A read ends early in front of a page that is gone.
+        at += len(piece) if len(piece) % PAGE == 0 and piece else PAGE
+        if len(piece) == MOST and at < end:
+            at -= OVERLAP
+
+
 def contents(pid):
-    """Pieces of the writable memory of a process, which stands still meanwhile or may tear them."""
+    """All of the writable memory of a process, in pieces."""
     memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
     pagemap = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
     try:
         for begin, end in written_mappings(pid):
-            for start in range(begin, end, 1 << 30):
-                for first, last in runs_of_pages(pagemap, start, min(end, start + (1 << 30))):
-                    for at in range(first, last, MOST):
-                        try:
-                            yield os.pread(memory, min(MOST, last - at), at)
-                        except OSError:  # unmapped meanwhile, or the kernel's own
-                            continue
+            for start in range(begin, end, AT_ONCE):
+                for first, last in runs_of_pages(pagemap, start, min(end, start + AT_ONCE)):
+                    yield from pieces(memory, first, last)
     finally:
         os.close(memory)
         os.close(pagemap)

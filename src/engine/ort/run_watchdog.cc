@@ -6,8 +6,8 @@
 namespace cloister {
 namespace {
 
-// Often enough for who waits for the end of a run. On the one processor of a run each look takes
-// 15 microseconds from it.
+// For who cancels a run; a deadline is looked at when it has come. On the one processor of a run
+// each look takes 15 microseconds from it.
 constexpr std::chrono::milliseconds kLookEvery{20};
 // Looks without anything to see before the thread sleeps: waking it costs a short run more than
 // the run itself, so under load it stays awake.
@@ -20,7 +20,9 @@ RunWatchdog::Watch::Watch(RunWatchdog& watchdog, const RunControl& control, void
     : watchdog_(watchdog), control_(control), end_(end), context_(context) {
   const MutexLock lock(watchdog_.mutex_);
   watchdog_.watches_.push_back(this);
-  if (watchdog_.asleep_) watchdog_.wake_.notify_one();
+  const auto deadline = control.deadline();
+  const bool soon = deadline && *deadline < watchdog_.next_look_;
+  if (watchdog_.asleep_ || soon) watchdog_.wake_.notify_one();
 }
 
 RunWatchdog::Watch::~Watch() {
@@ -39,6 +41,17 @@ RunWatchdog::~RunWatchdog() {
   const MutexLock lock(mutex_);
   stopping_ = true;
   wake_.notify_one();
+}
+
+std::chrono::nanoseconds RunWatchdog::until_next_look() {
+  const SteadyTime now = clock_.steady();
+  next_look_ = now + kLookEvery;
+  for (const Watch* const watch : watches_) {
+    const auto deadline = watch->control_.deadline();
+    if (!deadline || watch->verdict_ != Watch::Verdict::running) continue;
+    next_look_ = std::min(next_look_, std::max(*deadline, now));
+  }
+  return next_look_ - now;
 }
 
 void RunWatchdog::look() {
@@ -69,7 +82,7 @@ void RunWatchdog::loop() {
       asleep_ = false;
       idle = 0;
     } else {
-      wake_.wait_until(mutex_, std::chrono::steady_clock::now() + kLookEvery);
+      wake_.wait_until(mutex_, std::chrono::steady_clock::now() + until_next_look());
     }
   }
 }

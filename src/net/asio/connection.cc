@@ -185,6 +185,7 @@ bool HttpConnection::take_head(Bytes text) {
 }
 
 bool HttpConnection::begin_request(ParsedHead parsed) {
+  forget_credential(head_);
   head_ = std::move(parsed.head);
   head_.connection = facts_;
   head_only_ = head_.method == HttpMethod::head;
@@ -301,9 +302,7 @@ bool HttpConnection::step_chunked_body() {
 
 bool HttpConnection::dispatch() {
   if (declined_) {
-    body_ = PrivateMemory();
-    HttpResponse response = std::move(*declined_);
-    declined_.reset();
+    HttpResponse response = *std::exchange(declined_, std::nullopt);
     return respond(std::move(response), false);
   }
   enter(State::handling);
@@ -489,6 +488,7 @@ void HttpConnection::close() noexcept {
   enter(State::closed);
   if (const auto slot = std::exchange(slot_, nullptr)) slot->peer_gone();
   wipe(input_);
+  forget_credential(head_);
   out_.finish();
   body_ = PrivateMemory();
   declined_.reset();

@@ -89,6 +89,9 @@ class HeadParser final : public http::basic_parser<true> {
     header_limit(static_cast<std::uint32_t>(limits.header_bytes_max));
     body_limit(boost::none);
   }
+  HeadParser(const HeadParser&) = delete;
+  HeadParser& operator=(const HeadParser&) = delete;
+  ~HeadParser() { forget_credential(parsed_.head); }  // of a head that was refused
 
   std::variant<ParsedHead, HttpRefusal> parse(Bytes text) {
     error_code error;

@@ -21,7 +21,7 @@
 namespace cloister {
 namespace {
 
-constexpr std::uint64_t kKeptBodyBytesMax = 32U << 20;
+constexpr std::uint64_t kKeptBodyBytesMax = 64U << 20;
 constexpr std::size_t kThreadsMax = 64;
 
 void set_option(int descriptor, int level, int name) noexcept {

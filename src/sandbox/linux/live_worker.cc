@@ -8,7 +8,7 @@ namespace cloister {
 namespace {
 
 // How often a waiting thread looks whether its worker is alive and its caller still there.
-constexpr std::chrono::milliseconds kLookEvery{20};
+constexpr std::chrono::nanoseconds kLookEvery{std::chrono::milliseconds(20)};
 // Data of one request that a lane keeps for the next; more is given back after it.
 constexpr std::uint64_t kLaneKeeps = 64ULL << 20;
 
@@ -113,6 +113,13 @@ Error LiveWorker::fault(Error error) {
   return error;
 }
 
+/// Until its worker or its caller is looked after, or the deadline has come.
+std::chrono::nanoseconds LiveWorker::time_to_look(std::optional<SteadyTime> deadline) const {
+  constexpr std::chrono::nanoseconds kLeast{100'000};
+  if (!deadline) return kLookEvery;
+  return std::clamp<std::chrono::nanoseconds>(*deadline - clock_.steady(), kLeast, kLookEvery);
+}
+
 Status LiveWorker::await_reply(const Lane& lane, std::uint32_t turn, const RunControl& control,
                                std::chrono::milliseconds grace) {
   const std::atomic<std::uint32_t>& word = lane.head().reply_turn;
@@ -123,7 +130,7 @@ Status LiveWorker::await_reply(const Lane& lane, std::uint32_t turn, const RunCo
     if (now == turn) return Done{};
     // Only one value may stand there meanwhile; a worker that writes others would keep us busy.
     if (now != turn - 1) return fault(lied());
-    wait_on_word(word, turn - 1, kLookEvery);
+    wait_on_word(word, turn - 1, end_by ? kLookEvery : time_to_look(control.deadline()));
     if (word.load(std::memory_order_acquire) != turn - 1) continue;
     if (!process_.alive()) return fault(died());
     if (broken()) return died();

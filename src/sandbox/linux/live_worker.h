@@ -65,6 +65,7 @@ class LiveWorker {
   Status start(const ModelFiles& files, bool prepack);
   Status await_reply(const Lane& lane, std::uint32_t turn, const RunControl& control,
                      std::chrono::milliseconds grace);
+  std::chrono::nanoseconds time_to_look(std::optional<SteadyTime> deadline) const;
   Error fault(Error error);
   Error died() const;
 
