@@ -10,6 +10,7 @@ PRESENT = np.uint64(3 << 62)  # or swapped out
 MOST = 64 << 20   # bytes at a time
 OVERLAP = 4096    # of a piece with the next, for what lies across both
 AT_ONCE = 1 << 30  # bytes of address space
+SHADOW = 1 << 40   # from this size on a mapping is what a sanitizer knows of the memory
 
 
 def written_mappings(pid):
@@ -19,7 +20,8 @@ def written_mappings(pid):
         words = line.split()
         if "-" in words[0] and len(words) >= 5 and not words[0].endswith(":"):
             begin, end = (int(each, 16) for each in words[0].split("-"))
-            current = (begin, end) if words[1][1] == "w" and words[1][3] == "p" else None
+            own = words[1][1] == "w" and words[1][3] == "p" and end - begin < SHADOW
+            current = (begin, end) if own else None
         elif words[0] == "Rss:" and current and int(words[1]):
             mappings.append(current)
     return mappings
