@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,6 +35,14 @@ std::size_t page_size() noexcept {
 std::size_t mapped(std::uint64_t size) noexcept {
   if (size < kHugePage) return size;
   return (size + kHugePage - 1) / kHugePage * kHugePage;
+}
+
+/// A wish for huge pages where `size` bytes of a memory file fill them whole, so that no more
+/// memory is taken than was asked for. Hosts that have none for shared memory (shmem_enabled)
+/// ignore it.
+void wish_for_huge_pages(std::byte* start, std::size_t size) noexcept {
+  const std::size_t whole = size / kHugePage * kHugePage;
+  if (whole > 0) madvise(start, whole, MADV_HUGEPAGE);
 }
 
 /// The place in kKeptSizes of the smallest block that holds `size`; past its end for larger ones.
@@ -204,6 +213,7 @@ Result<PrivateMemory> PrivateMemory::map_file(std::uint64_t size, std::uint64_t 
   memory.start_ = static_cast<std::byte*>(start);
   memory.size_ = size;
   madvise(start, whole, MADV_DONTDUMP);
+  wish_for_huge_pages(memory.start_, size);
   return memory;
 }
 
@@ -278,8 +288,23 @@ Result<PrivateMemory> PrivateMemoryPool::reserve(std::uint64_t size) {
   return block;
 }
 
+namespace {
+
+bool gives_shareable_huge_pages() noexcept {
+  Result<PrivateMemory> trial = PrivateMemory::reserve_shareable(kHugePage);
+  if (!trial.ok()) return false;
+  trial.value().bytes()[0] = std::byte{1};
+  constexpr std::uint64_t kBlock = 512;
+  struct stat entry {};
+  return fstat(trial.value().file(), &entry) == 0 &&
+         static_cast<std::uint64_t>(entry.st_blocks) * kBlock >= kHugePage;
+}
+
+}  // namespace
+
 ShareableMemoryPool::ShareableMemoryPool(std::uint64_t kept_bytes_max)
-    : kept_(std::make_shared<KeptFiles>(kept_bytes_max)) {}
+    : kept_(std::make_shared<KeptFiles>(kept_bytes_max)),
+      in_huge_pages_(gives_shareable_huge_pages()) {}
 
 Result<PrivateMemory> ShareableMemoryPool::reserve(std::uint64_t size) {
   if (size == 0 || size > kPrivateMemoryMax) return Error{Code::too_large, "private_memory.size"};
@@ -291,6 +316,7 @@ Result<PrivateMemory> ShareableMemoryPool::reserve(std::uint64_t size) {
   } else {
     memory.file_ = file.number;
     memory.start_ = file.start;
+    wish_for_huge_pages(memory.start_, size);
   }
   memory.size_ = size;
   memory.touched_ = std::max(file.touched, needed);

@@ -84,9 +84,12 @@ class ShareableMemoryPool {
   explicit ShareableMemoryPool(std::uint64_t kept_bytes_max);
   /// As PrivateMemory::reserve_shareable, zeros included.
   Result<PrivateMemory> reserve(std::uint64_t size);
+  /// Whether large blocks get huge pages here, as a trial showed when the pool was made.
+  bool in_huge_pages() const noexcept { return in_huge_pages_; }
 
  private:
   std::shared_ptr<KeptFiles> kept_;
+  bool in_huge_pages_;
 };
 
 }  // namespace cloister

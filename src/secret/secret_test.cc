@@ -195,6 +195,17 @@ TEST(ShareableMemoryPool, KeepsNoMoreThanItMay) {
   EXPECT_EQ(memory_of(pool.reserve(16U << 20).value()), 0U) << "a new one";
 }
 
+TEST(ShareableMemoryPool, TakesHugePagesForWholeOnesAlone) {
+  ShareableMemoryPool pool(64U << 20);
+  constexpr std::size_t kHuge = 2U << 20;
+  PrivateMemory block = pool.reserve(2 * kHuge + 10'000).value();
+  block.bytes()[0] = std::byte{1};
+  EXPECT_EQ(memory_of(block), pool.in_huge_pages() ? kHuge : 4096U);
+  std::ranges::fill(block.bytes(), std::byte{7});
+  block.tail()[0] = std::byte{1};
+  EXPECT_EQ(memory_of(block), 2 * kHuge + 4 * 4096);
+}
+
 TEST(ShareableMemoryPool, GivesASmallBlockNoLargeFile) {
   ShareableMemoryPool pool(32U << 20);
   {

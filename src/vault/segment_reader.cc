@@ -16,7 +16,7 @@ struct Reading {
 
 /// Where the file is in memory, by as many as shall compute, each chunk straight into its place.
 /// From the disk by more, so that it has requests to work on while some of them decrypt; and aside
-/// where the weights' memory is shareable, whose small pages a disk fills at half its rate.
+/// where the weights' memory is shareable and in small pages, which a disk fills at half its rate.
 Reading reading_of(const SegmentWork& work, const File& file, const FileLayout& layout) {
   constexpr unsigned kInPlaceForEachThread = 8;
   constexpr unsigned kAsideForEachThread = 4;  // a chunk's memory each
@@ -26,7 +26,8 @@ Reading reading_of(const SegmentWork& work, const File& file, const FileLayout& 
   const std::uint64_t chunks = (layout.end - layout.weights_at) / kChunkBytes;
   const std::uint64_t middle = layout.weights_at + chunks / 2 * kChunkBytes;
   if (host_file == nullptr || host_file->is_cached(middle)) return {work.threads, false};
-  const bool aside = work.shareable_weights != nullptr;
+  const bool aside =
+      work.shareable_weights != nullptr && !work.shareable_weights->in_huge_pages();
   const unsigned readers = work.threads * (aside ? kAsideForEachThread : kInPlaceForEachThread);
   return {std::max(work.threads, std::min(readers, kReadersMax)), aside};
 }

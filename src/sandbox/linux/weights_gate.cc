@@ -17,6 +17,9 @@ namespace {
 // A step takes a few hundred microseconds to arrive. The server does not wake whoever waits for it:
 // it may be that nobody does.
 constexpr std::chrono::microseconds kLookEvery{50};
+// What becomes readable at once: a huge page, which stays one only where all of it is readable.
+constexpr std::uint64_t kUnit = 2U << 20;
+static_assert(kUnit % kArrivalStep == 0);
 constexpr greg_t kWriteFault = 2;  // in a page fault's error code
 constexpr int kEndedByFault = 139;
 
@@ -34,18 +37,19 @@ void on_fault(int, siginfo_t* fault, void* context) {
   const auto* const machine = static_cast<const ucontext_t*>(context);
   const bool inside = touched >= gate.start && touched < gate.start + gate.size;
   if (!inside || (machine->uc_mcontext.gregs[REG_ERR] & kWriteFault) != 0) ::_exit(kEndedByFault);
-  const std::size_t step = static_cast<std::size_t>(touched - gate.start) / kArrivalStep;
+  const std::size_t from = static_cast<std::size_t>(touched - gate.start) / kUnit * kUnit;
+  const std::size_t to = std::min(gate.size, from + kUnit);
   std::uint32_t there = gate.arrived->load(std::memory_order_acquire);
-  while (there <= step) {
+  while (there * kArrivalStep < to) {
     wait_on_word(*gate.arrived, there, kLookEvery);
     there = gate.arrived->load(std::memory_order_acquire);
   }
   if (there == kArrivalFailed) ::_exit(kEndedByFault);
-  const std::size_t readable = std::min(gate.size, there * kArrivalStep);
+  std::size_t readable = gate.size;
+  if (there * kArrivalStep < readable) readable = there * kArrivalStep / kUnit * kUnit;
   if (::mprotect(gate.start, readable, PROT_READ) != 0) ::_exit(kEndedByFault);
   // What was touched is about to be read: one call maps its pages, not one fault for each few.
-  const std::size_t from = step * kArrivalStep;
-  ::madvise(gate.start + from, std::min(kArrivalStep, readable - from), MADV_POPULATE_READ);
+  ::madvise(gate.start + from, to - from, MADV_POPULATE_READ);
   errno = saved;
 }
 
