@@ -6,6 +6,7 @@
 
 #include "encoding/hex.h"
 #include "engine/ort/ort_engine.h"
+#include "sandbox/linux/inline_engine.h"
 #include "sandbox/linux/sandbox_engine.h"
 
 namespace cloister {
@@ -33,13 +34,14 @@ Error too_weak(const ServerConfig& config) {
 
 Result<EngineChoice> choose_engine(const ServerConfig& config, const Software& software,
                                    const Clock& clock) {
+  const std::string runtime = hex_encode(sha256(software.library.content.bytes()));
   if (config.isolation == "inline") {
     OrtSettings settings;
     settings.library = software.library.path();
     settings.intra_op_threads = static_cast<int>(config.intra_op_threads);
     settings.inter_op_threads = static_cast<int>(config.inter_op_threads);
     CLOISTER_ASSIGN(auto engine, make_ort_engine(settings, clock));
-    return EngineChoice{std::move(engine), "none"};
+    return EngineChoice{make_inline_engine(std::move(engine), runtime), "none"};
   }
   CLOISTER_CHECK(software.worker.has_value());
   SandboxSettings settings;
@@ -49,7 +51,7 @@ Result<EngineChoice> choose_engine(const ServerConfig& config, const Software& s
   settings.lanes = std::min(config.run_threads, kLanesMax);
   settings.scope = scope_named(config.worker_scope);
   settings.worker_memory_max = std::max(config.memory_budget_bytes, kWorkerMemoryLeast);
-  settings.runtime = hex_encode(sha256(software.library.content.bytes()));
+  settings.runtime = runtime;
   CLOISTER_ASSIGN(settings.demanded, Confinement::of(config.sandbox_require));
   auto engine = make_sandbox_engine(settings, clock);
   if (!engine.ok() && engine.error().code == Code::unavailable) return too_weak(config);

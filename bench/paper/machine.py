@@ -133,12 +133,18 @@ def _said(*command, folder=None):
     return done.stdout.strip().splitlines()[0] if done.stdout.strip() else "unknown"
 
 
+def _huge_pages(kind):
+    file = pathlib.Path("/sys/kernel/mm/transparent_hugepage") / kind
+    return file.read_text().strip() if file.exists() else "unknown"
+
+
 def identity():
     """What makes a machine another one for the numbers."""
     names = ("/etc/machine-id", "/proc/sys/kernel/osrelease", "/proc/sys/kernel/version")
     said = [pathlib.Path(name).read_text().strip() for name in names if os.path.exists(name)]
     processor = [_first_line("/proc/cpuinfo", name) for name in ("model name", "flags")]
-    return [*said, *processor, os.cpu_count(), os.sysconf("SC_PHYS_PAGES")]
+    pages = _huge_pages("enabled"), _huge_pages("shmem_enabled")
+    return [*said, *processor, *pages, os.cpu_count(), os.sysconf("SC_PHYS_PAGES")]
 
 
 def description(root):
@@ -153,8 +159,8 @@ def description(root):
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * PAGE / (1 << 30), 1),
         "system": _first_line("/etc/os-release", "PRETTY_NAME"),
         "kernel": platform.release(),
-        "huge_pages": pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
-        .strip() if os.path.exists("/sys/kernel/mm/transparent_hugepage/enabled") else "unknown",
+        "huge_pages": _huge_pages("enabled"),
+        "shared_huge_pages": _huge_pages("shmem_enabled"),
         "openssl": _said("openssl", "version"),
         "compiler": _said("c++", "--version"),
         "commit": _said("git", "rev-parse", "--short=12", "HEAD", folder=root),

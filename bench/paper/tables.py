@@ -134,7 +134,8 @@ def settings_text(result):
     lines = [f"{of['date']}; commit {of['commit']}, {of['changed_files']} files changed",
              f"{of['processor']}, {of['cores']} cores ({' '.join(of['flags'])}), "
              f"{of['memory_gib']} GiB; {of['system']}, Linux {of['kernel']}; huge pages "
-             f"{of['huge_pages']}; {of['openssl']}; {of['compiler']}",
+             f"{of['huge_pages']}, for shared memory {of['shared_huge_pages']}; {of['openssl']}; "
+             f"{of['compiler']}",
              f"client on core {facts['cores'][0]}, servers on core {facts['cores'][1]}; ONNX "
              f"Runtime {facts['versions']['runtime']}, one thread",
              f"{settings['rounds']} rounds in memory, {settings['cold_rounds']} from disk, the "

@@ -149,8 +149,8 @@ class Engine {
   /// Names what a graph that `optimise` made fits: the runtime, its options, this processor. Empty
   /// where the engine does not optimise ahead of loading. At most 256 bytes.
   virtual std::string optimises_for() const { return {}; }
-  /// Has a throw-away worker optimise `model`, a canonical one: an ONNX file that hostile code may
-  /// have written, at most twice the model's size and 16 MiB.
+  /// Has `model`, a canonical one, optimised, by a throw-away worker where models run in workers:
+  /// an ONNX file that hostile code may have written, at most twice the model's size and 16 MiB.
   /// Fails as `load` does; `too_large`; `unavailable` where the engine does not optimise.
   virtual Result<PrivateMemory> optimise(const EngineModel& model) {
     static_cast<void>(model);

@@ -12,6 +12,8 @@ from support.server import Server
 
 
 class OptimisedForm(unittest.TestCase):
+    isolation = "process"
+
     def setUp(self):
         temporary = tempfile.TemporaryDirectory(prefix="cloister-e2e-")
         self.addCleanup(temporary.cleanup)
@@ -26,7 +28,7 @@ class OptimisedForm(unittest.TestCase):
         self.version, self.form = sorted(self.files(), key=lambda each: each.stat().st_mtime_ns)
 
     def start(self):
-        return Server(PROGRAMS, self.folder)
+        return Server(PROGRAMS, self.folder, ("--isolation", self.isolation))
 
     def files(self):
         return [each for each in self.folder.glob("**/versions/**/*") if each.is_file()]
@@ -61,6 +63,10 @@ class OptimisedForm(unittest.TestCase):
         with self.start() as server, server.session(self.token) as http:
             np.testing.assert_allclose(self.infer(server, http), self.answer, rtol=1e-4)
         self.assertTrue(self.form.exists())
+
+
+class OptimisedFormInline(OptimisedForm):
+    isolation = "inline"
 
 
 if __name__ == "__main__":

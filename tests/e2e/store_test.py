@@ -46,8 +46,8 @@ class StoreCase(unittest.TestCase):
         return done.returncode, done.stdout, done.stderr
 
     def store_models(self, *names):
-        """Uploads each demonstration model as version 1; returns token and file of each."""
-        # Without optimised forms, each version is one file.
+        """Uploads each demonstration model as version 1; returns token and files of each: the
+        version's, which is sealed first, and its optimised form's."""
         server = self.start(arguments=("--isolation", "inline"))
         files = {}
         with server.session() as http:
@@ -56,7 +56,8 @@ class StoreCase(unittest.TestCase):
                 stored = http.put(f"{server.url}/v2/models/{name}/versions/1",
                                   data=demo_model(name))
                 self.assertEqual(stored.status_code, 201, stored.text)
-                files[name], = set(self.versions.iterdir()) - before
+                files[name] = sorted(set(self.versions.iterdir()) - before,
+                                     key=lambda each: each.stat().st_mtime_ns)
         self.assertEqual(server.stop(), 0)
         return server.token, files
 
@@ -92,13 +93,14 @@ class VerifyStore(StoreCase):
 
     def test_reports_each_damage_by_its_file_and_names_no_model(self):
         _, files = self.store_models("cancer", "digits")
-        content = bytearray(files["cancer"].read_bytes())
+        version, _ = files["cancer"]
+        content = bytearray(version.read_bytes())
         content[-1] ^= 1
-        files["cancer"].write_bytes(content)
+        version.write_bytes(content)
         (self.versions / "note").write_text("not ours")
         code, report, _ = self.run_server("--verify-store")
         self.assertEqual(code, 3)
-        self.assertIn(f"damaged: versions/{files['cancer'].name} (corrupt)\n", report)
+        self.assertIn(f"damaged: versions/{version.name} (corrupt)\n", report)
         self.assertIn("unknown: versions/note\n", report)
         self.assertTrue(report.endswith("whole: 1 of 2\n"), report)
         self.assertNotIn("cancer", report)
@@ -160,10 +162,11 @@ class FailingDisk(StoreCase):
         token, files = self.store_models("cancer", "digits")
         for call, error in (("pread64", "EIO"), ("openat", "EACCES")):
             with self.subTest(call):
+                named = [each.name if call == "openat" else str(each)
+                         for each in files["cancer"]]
                 server = self.start(arguments=self.arguments, prefix=(
                     "strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
-                    "-P", files["cancer"].name if call == "openat" else str(files["cancer"]),
-                    "-e", f"inject={call}:error={error}"))
+                    "-P", named[0], "-P", named[1], "-e", f"inject={call}:error={error}"))
                 with server.session(token) as http:
                     status, text = self.infer(server, http, "cancer")
                     self.assertEqual(status, 500)

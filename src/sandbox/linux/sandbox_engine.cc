@@ -5,8 +5,8 @@
 #include "sandbox/linux/failure_book.h"
 #include "sandbox/linux/live_worker.h"
 #include "sandbox/linux/memory_file.h"
+#include "sandbox/linux/optimised_form.h"
 #include "sandbox/linux/preparer.h"
-#include "sandbox/linux/processor.h"
 #include "sandbox/linux/spare_workers.h"
 #include "sandbox/linux/worker_set.h"
 
@@ -14,7 +14,6 @@ namespace cloister {
 namespace {
 
 constexpr unsigned kSparesMax = 16;
-constexpr std::uint64_t kOptimisedSlack = 16ULL << 20;
 constexpr std::uint64_t kKeptBytesMax = 64ULL << 20;  // output buffers kept for the next runs
 constexpr unsigned kWorkersMax = 64;
 
@@ -175,8 +174,7 @@ class LinuxSandboxEngine final : public SandboxEngine {
   bool waits_for_weights() const noexcept override { return true; }
 
   std::string optimises_for() const override {
-    const std::string& runtime = shared_.settings.runtime;
-    return runtime.empty() ? "" : runtime + " form 1 cpu " + processor_features();
+    return optimised_form_fits(shared_.settings.runtime);
   }
 
   Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {
@@ -190,7 +188,7 @@ class LinuxSandboxEngine final : public SandboxEngine {
     CLOISTER_ASSIGN(ModelFiles files, files_of(model));
     CLOISTER_ASSIGN(const Descriptor output, make_growing_file());
     files.optimised = output.number();
-    files.optimised_max = 2 * (files.bundle_bytes + files.weights_bytes) + kOptimisedSlack;
+    files.optimised_max = optimised_form_bytes_max(files.bundle_bytes + files.weights_bytes);
     {
       CLOISTER_ASSIGN(WorkerProcess process, shared_.spares.take());
       LiveWorker worker(std::move(process), model.bundle->signature, shared_.settings,

@@ -1,4 +1,4 @@
-#include "sandbox/linux/processor.h"
+#include "sandbox/linux/optimised_form.h"
 
 #include <cpuid.h>
 
@@ -10,8 +10,7 @@ namespace {
 
 constexpr unsigned kBasicLeaf = 1;
 constexpr unsigned kExtendedLeaf = 7;
-
-}  // namespace
+constexpr std::uint64_t kSlack = 16ULL << 20;
 
 std::string processor_features() {
   std::array<unsigned, 4> basic{};
@@ -23,6 +22,16 @@ std::string processor_features() {
   std::snprintf(text.data(), text.size(), "%08x%08x%08x%08x%08x", basic[2], basic[3], extended[1],
                 extended[2], extended[3]);
   return text.data();
+}
+
+}  // namespace
+
+std::string optimised_form_fits(const std::string& runtime) {
+  return runtime.empty() ? "" : runtime + " form 1 cpu " + processor_features();
+}
+
+std::uint64_t optimised_form_bytes_max(std::uint64_t model_bytes) noexcept {
+  return 2 * model_bytes + kSlack;
 }
 
 }  // namespace cloister
