@@ -23,7 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from e2e.case import PROGRAMS, npy
 from e2e.identity import configuration
-from support.processes import family_of
+from support.processes import family_of, has_memory_of
 from support.server import Server
 
 WIDTH = 5120  # a square matrix of that many floats is 100 MiB
@@ -81,7 +81,8 @@ class Sampler:
         sums, longest = [], 0.0
         last = time.monotonic()
         while not self.stopping.is_set():
-            sums.append(sum(pss_of(each) for each in family_of(pid)))
+            sums.append(sum(pss_of(each) for each in family_of(pid)
+                            if not has_memory_of(each, pid)))
             self.most.value = max(self.most.value, sums[-1])
             now = time.monotonic()
             longest = max(longest, now - last)
