@@ -34,7 +34,8 @@ Error too_weak(const ServerConfig& config) {
 
 Result<EngineChoice> choose_engine(const ServerConfig& config, const Software& software,
                                    const Clock& clock) {
-  const std::string runtime = hex_encode(sha256(software.library.content.bytes()));
+  std::string runtime;  // without a name nothing is optimised ahead
+  if (config.optimise_uploads) runtime = hex_encode(sha256(software.library.content.bytes()));
   if (config.isolation == "inline") {
     OrtSettings settings;
     settings.library = software.library.path();

@@ -13,6 +13,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from e2e.case import PROGRAMS, npy, small_model
+from e2e.identity import configuration
 from support.server import Server
 
 CHUNK = 1 << 20
@@ -36,7 +37,12 @@ class Fleet:
         self.folder = folder
         self.vault = folder / "vault"
         self.weights, self.files = {}, {}
-        self.start()
+        settings = folder.with_name(folder.name + "-settings")
+        settings.mkdir()
+        # Without optimised forms, which a server with a damaged version would still serve from.
+        self.config, self.certificate = configuration(
+            settings, store=str(folder), isolation="inline", optimise_uploads=False)
+        self.start("--create-store")
         for number, size in enumerate(SIZES):
             before = set((self.vault / "versions").iterdir())
             self.weights[number], data = model_of(number, size)
@@ -45,12 +51,10 @@ class Fleet:
             self.files[number], = set((self.vault / "versions").iterdir()) - before
         self.content = {number: path.read_bytes() for number, path in self.files.items()}
 
-    def start(self):
-        token = getattr(self, "token", None)
-        # Without optimised forms, which a server with a damaged version would still serve from.
-        self.server = Server(PROGRAMS, self.folder, ("--isolation", "inline"))
-        self.token = token or self.server.token
-        self.http = self.server.session(self.token)
+    def start(self, *arguments):
+        self.server = Server(PROGRAMS, self.folder, arguments, config=self.config)
+        self.http = self.server.session()
+        self.http.cert = self.certificate
 
     def stop(self):
         self.http.close()
@@ -228,7 +232,7 @@ def at_the_start(fleet, other, count, chance):
     for _ in range(count):
         way, undo = harm_core(fleet, other, chance)
         try:
-            Server(PROGRAMS, fleet.folder, ("--isolation", "inline")).stop()
+            Server(PROGRAMS, fleet.folder, config=fleet.config).stop()
             wrong.append(f"{way}: started")
         except RuntimeError as refusal:
             if not any(word in str(refusal) for word in CLEAR):

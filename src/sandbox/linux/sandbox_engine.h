@@ -25,7 +25,8 @@ struct SandboxSettings {
   /// checked (seal_file). They must stay open as long as the engine lives.
   WorkerProgram program;
   Confinement demanded;        ///< a host that permits less stops the start
-  std::string runtime;         ///< names the runtime's library in Engine::optimises_for
+  /// Names the runtime's library in Engine::optimises_for; empty: nothing is optimised ahead.
+  std::string runtime;
   unsigned lanes = 2;          ///< requests that one model runs at a time; 1 to kLanesMax
   WorkerScope scope = WorkerScope::principal;
   /// Workers of one model where callers do not share them, the one kept ready for the next caller
