@@ -35,7 +35,7 @@ Error too_weak(const ServerConfig& config) {
 Result<EngineChoice> choose_engine(const ServerConfig& config, const Software& software,
                                    const Clock& clock) {
   std::string runtime;  // without a name nothing is optimised ahead
-  if (config.optimise_uploads) runtime = hex_encode(sha256(software.library.content.bytes()));
+  if (config.optimised_forms) runtime = hex_encode(sha256(software.library.content.bytes()));
   if (config.isolation == "inline") {
     OrtSettings settings;
     settings.library = software.library.path();

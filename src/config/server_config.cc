@@ -61,7 +61,7 @@ void for_each_member(Config& config, Visitor&& visit) {
   visit("tpm_nv_index", config.tpm_nv_index, Range{kNvIndexMin, kNvIndexMax});
   visit("upgrade_policy", config.upgrade_policy, AnyObject{});
   visit("integrity", config.integrity, Choice{{"tags", "full"}});
-  visit("optimise_uploads", config.optimise_uploads, Any{});
+  visit("optimised_forms", config.optimised_forms, Any{});
   visit("allow_swap", config.allow_swap, Any{});
   visit("log_requests", config.log_requests, Any{});
   visit("import", config.import, Any{});

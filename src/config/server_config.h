@@ -69,8 +69,8 @@ struct ServerConfig {
   /// nobody. A store keeps the one that it was made with.
   std::string upgrade_policy;
   std::string integrity = "tags";  ///< "tags" or "full"
-  /// Whether what the runtime optimised at upload is kept beside a version, for quicker loads.
-  bool optimise_uploads = true;
+  /// Whether what the runtime makes of a version is kept beside it and used, for quicker loads.
+  bool optimised_forms = true;
   bool allow_swap = false;
   bool log_requests = false;  ///< one line for each request: route, status, sizes, time
   std::optional<Import> import;

@@ -37,12 +37,13 @@ std::size_t mapped(std::uint64_t size) noexcept {
   return (size + kHugePage - 1) / kHugePage * kHugePage;
 }
 
-/// A wish for huge pages where `size` bytes of a memory file fill them whole, so that no more
-/// memory is taken than was asked for. Hosts that have none for shared memory (shmem_enabled)
-/// ignore it.
-void wish_for_huge_pages(std::byte* start, std::size_t size) noexcept {
+/// A wish for huge pages where `size` bytes of a memory file fill them whole, and for none in the
+/// rest of its mapping of `mapping` bytes, so that no more memory is taken than was asked for.
+/// Hosts that have none for shared memory (shmem_enabled) ignore it.
+void wish_for_huge_pages(std::byte* start, std::size_t size, std::size_t mapping) noexcept {
   const std::size_t whole = size / kHugePage * kHugePage;
   if (whole > 0) madvise(start, whole, MADV_HUGEPAGE);
+  madvise(start + whole, mapping - whole, MADV_NOHUGEPAGE);
 }
 
 /// The place in kKeptSizes of the smallest block that holds `size`; past its end for larger ones.
@@ -213,7 +214,7 @@ Result<PrivateMemory> PrivateMemory::map_file(std::uint64_t size, std::uint64_t 
   memory.start_ = static_cast<std::byte*>(start);
   memory.size_ = size;
   madvise(start, whole, MADV_DONTDUMP);
-  wish_for_huge_pages(memory.start_, size);
+  wish_for_huge_pages(memory.start_, size, whole);
   return memory;
 }
 
@@ -316,7 +317,7 @@ Result<PrivateMemory> ShareableMemoryPool::reserve(std::uint64_t size) {
   } else {
     memory.file_ = file.number;
     memory.start_ = file.start;
-    wish_for_huge_pages(memory.start_, size);
+    wish_for_huge_pages(memory.start_, size, KeptFiles::kFileBytes);
   }
   memory.size_ = size;
   memory.touched_ = std::max(file.touched, needed);

@@ -20,7 +20,7 @@ class PrivateMemory {
   /// `size` bytes, 1 byte to 64 GiB, zero at first. Fails: `too_large`, `io` (none to be had).
   static Result<PrivateMemory> reserve(std::uint64_t size);
   /// The same in a memory file of fixed size, which another process may be given: weights that a
-  /// worker reads. In small pages, one of them behind the rest: `tail`. Fails as `reserve` does.
+  /// worker reads. What fills no huge page is in small ones, last `tail`. Fails as `reserve` does.
   static Result<PrivateMemory> reserve_shareable(std::uint64_t size);
 
   PrivateMemory(PrivateMemory&& other) noexcept;

@@ -8,6 +8,7 @@ import unittest
 import numpy as np
 
 from e2e.case import PROGRAMS, demo_model, npy
+from e2e.identity import configuration
 from support.server import Server
 
 
@@ -67,6 +68,22 @@ class OptimisedForm(unittest.TestCase):
 
 class OptimisedFormInline(OptimisedForm):
     isolation = "inline"
+
+
+class WithoutForms(unittest.TestCase):
+    def test_keeps_none_where_the_configuration_says_so(self):
+        for isolation in ("process", "inline"):
+            with self.subTest(isolation), tempfile.TemporaryDirectory() as folder:
+                config, certificate = configuration(folder, isolation=isolation,
+                                                    optimised_forms=False)
+                with Server(PROGRAMS, folder, ("--create-store",), config=config) as server, \
+                        server.session() as http:
+                    http.cert = certificate
+                    stored = http.put(server.url + "/v2/models/digits/versions/1",
+                                      data=demo_model("digits"))
+                    self.assertEqual(stored.status_code, 201, stored.text)
+                    versions = pathlib.Path(folder, "store", "vault", "versions")
+                    self.assertEqual(len(list(versions.iterdir())), 1)
 
 
 if __name__ == "__main__":

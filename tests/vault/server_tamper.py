@@ -41,7 +41,7 @@ class Fleet:
         settings.mkdir()
         # Without optimised forms, which a server with a damaged version would still serve from.
         self.config, self.certificate = configuration(
-            settings, store=str(folder), isolation="inline", optimise_uploads=False)
+            settings, store=str(folder), isolation="inline", optimised_forms=False)
         self.start("--create-store")
         for number, size in enumerate(SIZES):
             before = set((self.vault / "versions").iterdir())

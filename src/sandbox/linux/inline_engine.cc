@@ -1,5 +1,7 @@
 #include "sandbox/linux/inline_engine.h"
 
+#include <fcntl.h>
+
 #include <utility>
 
 #include "sandbox/linux/memory_file.h"
@@ -8,10 +10,27 @@
 namespace cloister {
 namespace {
 
+std::string path_of(const Descriptor& file) {
+  return "/proc/self/fd/" + std::to_string(file.number());
+}
+
+bool can_write_memory_files() {
+  const auto file = make_growing_file();
+  if (!file.ok()) return false;
+  const Descriptor again(::open(path_of(file.value()).c_str(), O_RDWR | O_CLOEXEC));
+  return again.open();
+}
+
+/// Not what workers' forms fit: nothing is run on trial here, so that no form was judged.
+std::string form_fits(const std::string& runtime) {
+  if (runtime.empty() || !can_write_memory_files()) return "";
+  return optimised_form_fits(runtime) + " inline";
+}
+
 class InlineEngine final : public Engine {
  public:
   InlineEngine(std::unique_ptr<Engine> engine, std::string runtime)
-      : engine_(std::move(engine)), fits_(optimised_form_fits(runtime)) {}
+      : engine_(std::move(engine)), fits_(form_fits(runtime)) {}
 
   Result<std::unique_ptr<LoadedModel>> load(const EngineModel& model) override {
     return engine_->load(model);
@@ -21,7 +40,7 @@ class InlineEngine final : public Engine {
   Result<PrivateMemory> optimise(const EngineModel& model) override {
     CLOISTER_ASSIGN(const Descriptor output, make_growing_file());
     EngineModel written = model;
-    written.write_optimised_to = "/proc/self/fd/" + std::to_string(output.number());
+    written.write_optimised_to = path_of(output);
     written.prepack = false;  // would only cost memory here
     CLOISTER_TRY(engine_->load(written));
     return read_growing_file(

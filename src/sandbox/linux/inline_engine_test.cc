@@ -46,6 +46,7 @@ TEST(InlineEngine, LoadsAsTheEngineDoesAndNamesWhatFormsFit) {
   const auto engine = make_inline_engine(std::make_unique<WritingEngine>(1), "runtime");
   EXPECT_STREQ(engine->load({}).error().where.text, "test.load");
   EXPECT_TRUE(engine->optimises_for().starts_with("runtime form 1 cpu "));
+  EXPECT_TRUE(engine->optimises_for().ends_with(" inline"));
   const auto unnamed = make_inline_engine(std::make_unique<WritingEngine>(1), "");
   EXPECT_EQ(unnamed->optimises_for(), "");
 }

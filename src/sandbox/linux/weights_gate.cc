@@ -17,7 +17,8 @@ namespace {
 // A step takes a few hundred microseconds to arrive. The server does not wake whoever waits for it:
 // it may be that nobody does.
 constexpr std::chrono::microseconds kLookEvery{50};
-// What becomes readable at once: a huge page, which stays one only where all of it is readable.
+// What becomes readable at once: as much as a huge page has, which stays one only where all of it
+// is readable.
 constexpr std::uint64_t kUnit = 2U << 20;
 static_assert(kUnit % kArrivalStep == 0);
 constexpr greg_t kWriteFault = 2;  // in a page fault's error code

@@ -13,9 +13,9 @@ namespace cloister {
 Status let_faults_through();
 
 /// Worker, before it locks itself down: whoever touches a page of `weights`, which are mapped
-/// without any right, waits until `arrived` (WeightsArrival's word) says that it is there; then the
-/// touched step can be read for good. Once in a process's life. A touch of anything else that may
-/// not be touched, and a failed arrival, end the process. Both must outlive the process.
+/// without any right, waits until `arrived` (WeightsArrival's word) says that the 2 MiB around it
+/// are there; then they can be read for good. Once in a process's life. A touch of anything else
+/// that may not be touched, and a failed arrival, end the process. Both must outlive the process.
 /// Fails: `io`.
 Status wait_for_weights_on_touch(MutableBytes weights,
                                  const std::atomic<std::uint32_t>& arrived);
