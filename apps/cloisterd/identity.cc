@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/posix/posix_clock.h"
+#include "crypto/aead.h"
 #include "encoding/base64.h"
 
 namespace cloister {
@@ -38,7 +40,9 @@ Result<std::unique_ptr<HttpsServer>> listen(const ServerConfig& config, const Tl
   settings.port = config.listen_port;
   settings.connections_max = config.connections_max;
   settings.io_threads = config.io_threads;
-  return start_https_server(settings, std::move(identity), handler);
+  const PosixClock clock;
+  CLOISTER_ASSIGN(auto aeads, make_aeads(AeadChoice::fastest, clock));
+  return start_https_server(settings, std::move(identity), handler, std::move(aeads));
 }
 
 }  // namespace cloister

@@ -24,9 +24,13 @@ struct Part {
 /// The part, wherever it is, as the build knows it.
 Result<SealedFile> seal_part(const std::string& folder, const Part& part) {
   auto sealed = seal_file(folder + part.installed);
-  if (!sealed.ok()) sealed = seal_file(part.built);
+  if (!sealed.ok() && sealed.error().code == Code::not_found) sealed = seal_file(part.built);
   if (!sealed.ok()) {
-    return Error{Code::not_found, "start.part", Detail(part.name + " was not found")};
+    const Error& error = sealed.error();
+    return Error{error.code, error.where,
+                 Detail(part.name + (error.code == Code::not_found
+                                         ? " was not found"
+                                         : " could not be read into sealed memory"))};
   }
   if (hex_encode(sha256(sealed.value().content.bytes())) != part.sha256) {
     return Error{Code::unverified, "start.part",

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "crypto/aead.h"
 #include "http/message.h"
 #include "secret/secret_bytes.h"
 
@@ -45,9 +46,11 @@ class HttpsServer {
   virtual void stop(std::chrono::milliseconds drain) = 0;
 };
 
-/// Binds, listens and starts. `handler` must outlive the server. Fails: `io`, `invalid`.
-Result<std::unique_ptr<HttpsServer>> start_https_server(const ListenerSettings& settings,
-                                                        TlsIdentity identity,
-                                                        RequestHandler& handler);
+/// Binds, listens and starts. `handler` must outlive the server. `aeads` make the ciphers of
+/// sessions with AES-256-GCM; where there are none, OpenSSL's own does. Fails: `io`, `invalid`,
+/// `internal`.
+Result<std::unique_ptr<HttpsServer>> start_https_server(
+    const ListenerSettings& settings, TlsIdentity identity, RequestHandler& handler,
+    std::shared_ptr<const AeadMaker> aeads = nullptr);
 
 }  // namespace cloister

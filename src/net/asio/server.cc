@@ -47,8 +47,9 @@ struct Group {
 
 class AsioHttpsServer final : public HttpsServer {
  public:
-  AsioHttpsServer(const ListenerSettings& settings, RequestHandler& handler)
-      : settings_(settings), bodies_(kKeptBodyBytesMax),
+  AsioHttpsServer(const ListenerSettings& settings, std::shared_ptr<const TlsLibrary> library,
+                  RequestHandler& handler)
+      : settings_(settings), library_(std::move(library)), bodies_(kKeptBodyBytesMax),
         service_{settings_, handler, bodies_} {}
   AsioHttpsServer(const AsioHttpsServer&) = delete;
   AsioHttpsServer& operator=(const AsioHttpsServer&) = delete;
@@ -105,7 +106,7 @@ class AsioHttpsServer final : public HttpsServer {
 
  private:
   Status replace(const TlsIdentity& identity) {
-    CLOISTER_ASSIGN(auto context, make_tls_context(identity));
+    CLOISTER_ASSIGN(auto context, make_tls_context(*library_, identity));
     const MutexLock lock(mutex_);
     context_ = std::move(context);
     return Done{};
@@ -226,6 +227,7 @@ class AsioHttpsServer final : public HttpsServer {
   }
 
   const ListenerSettings settings_;
+  const std::shared_ptr<const TlsLibrary> library_;
   PrivateMemoryPool bodies_;
   const ConnectionService service_;
   std::vector<std::unique_ptr<Group>> groups_;
@@ -245,8 +247,10 @@ class AsioHttpsServer final : public HttpsServer {
 
 Result<std::unique_ptr<HttpsServer>> start_https_server(const ListenerSettings& settings,
                                                         TlsIdentity identity,
-                                                        RequestHandler& handler) {
-  auto server = std::make_unique<AsioHttpsServer>(settings, handler);
+                                                        RequestHandler& handler,
+                                                        std::shared_ptr<const AeadMaker> aeads) {
+  CLOISTER_ASSIGN(auto library, make_tls_library(std::move(aeads)));
+  auto server = std::make_unique<AsioHttpsServer>(settings, std::move(library), handler);
   CLOISTER_TRY(server->start(identity));
   return std::unique_ptr<HttpsServer>(std::move(server));
 }

@@ -206,7 +206,8 @@ class TlsCredentials {
   }
 };
 
-Result<std::shared_ptr<const TlsContext>> make_tls_context(const TlsIdentity& identity) {
+Result<std::shared_ptr<const TlsContext>> make_tls_context(const TlsLibrary& library,
+                                                           const TlsIdentity& identity) {
   const Bytes key_bytes = TlsCredentials::server_key(identity);
   if (key_bytes.size() > LONG_MAX || identity.certificate.size() > LONG_MAX) {
     return Error{Code::invalid, "net.tls.identity"};
@@ -214,11 +215,13 @@ Result<std::shared_ptr<const TlsContext>> make_tls_context(const TlsIdentity& id
   const unsigned char* at = octets(key_bytes);
   const KeyInfoOwner info(
       d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, static_cast<long>(key_bytes.size())));
-  const KeyOwner key(info == nullptr ? nullptr : EVP_PKCS82PKEY(info.get()));
+  const KeyOwner key(info == nullptr ? nullptr
+                                     : EVP_PKCS82PKEY_ex(info.get(), library.context(), nullptr));
   at = octets(identity.certificate);
   const CertificateOwner certificate(
       d2i_X509(nullptr, &at, static_cast<long>(identity.certificate.size())));
-  ContextOwner context(SSL_CTX_new(TLS_server_method()));
+  ContextOwner context(
+      SSL_CTX_new_ex(library.context(), library.properties(), TLS_server_method()));
   const bool good = key != nullptr && certificate != nullptr && context != nullptr &&
                     restrict(context.get()) &&
                     SSL_CTX_use_certificate(context.get(), certificate.get()) == 1 &&

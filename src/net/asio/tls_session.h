@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "crypto/tls_library.h"
 #include "http/message.h"
 #include "net/server.h"
 
@@ -17,8 +18,10 @@ class TlsContext {
   virtual ~TlsContext() = default;
 };
 
-/// Fails: `invalid` where key and certificate do not parse or do not belong together.
-Result<std::shared_ptr<const TlsContext>> make_tls_context(const TlsIdentity& identity);
+/// `library` must outlive the context and its sessions. Fails: `invalid` where key and certificate
+/// do not parse or do not belong together.
+Result<std::shared_ptr<const TlsContext>> make_tls_context(const TlsLibrary& library,
+                                                           const TlsIdentity& identity);
 
 /// How far a step of a TLS session came.
 enum class TlsState {

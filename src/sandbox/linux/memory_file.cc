@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace cloister {
@@ -48,9 +50,13 @@ Status write_all(int file, std::uint64_t offset, Bytes content) {
   return Done{};
 }
 
+// The kernel refuses to forbid writing while somebody holds a page, be it itself that moves one.
 Status seal(int file, int more) {
-  if (::fcntl(file, F_ADD_SEALS, kSizeSeals | F_SEAL_SEAL | more) != 0) {
-    return Error{Code::io, "sandbox.seal"};
+  constexpr int kTries = 100;
+  constexpr std::chrono::milliseconds kPause(10);
+  for (int tries = 1; ::fcntl(file, F_ADD_SEALS, kSizeSeals | F_SEAL_SEAL | more) != 0; ++tries) {
+    if (errno != EBUSY || tries == kTries) return Error{Code::io, "sandbox.seal"};
+    std::this_thread::sleep_for(kPause);
   }
   return Done{};
 }
