@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t kDecodedInSlotMax = 1U << 20;
 constexpr std::uint64_t kUncountedMax = 64U << 10;  // of what one request decodes to
+constexpr std::uint64_t kWokenAtOnce = 64U << 10;   // a body that took longer than waking a thread
 constexpr std::string_view kJsonLength = "inference-header-content-length";
 
 Result<InferRequest> decode(const HttpRequestHead& head, Bytes body, BodyFormat format,
@@ -106,7 +107,8 @@ void ApiHandler::start_infer(const ExchangePtr& exchange) {
   exchange->peer_gone = std::make_shared<std::atomic<std::uint32_t>>(0);
   exchange->responder->on_peer_gone([gone = exchange->peer_gone] { gone->store(1); });
   if (parts_.models.is_resident(exchange->record->ref)) {
-    enqueue_infer(exchange, JobQueue::Wake::later);
+    const bool small = exchange->body.size < kWokenAtOnce;
+    enqueue_infer(exchange, small ? JobQueue::Wake::later : JobQueue::Wake::now);
     return;
   }
   // An execution slot is for running: waiting for a load happens elsewhere.

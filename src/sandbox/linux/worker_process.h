@@ -66,6 +66,7 @@ class WorkerProcess {
  private:
   Descriptor process_;  // a pidfd: a number that is never another process's
   int pid_ = -1;
+  Descriptor memory_count_;
   Descriptor socket_;
   Confinement confinement_;
 };
