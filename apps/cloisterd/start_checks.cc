@@ -1,6 +1,8 @@
 #include "start_checks.h"
 
+#include <cerrno>
 #include <string_view>
+#include <system_error>
 
 #include "base/posix/process.h"
 #include "encoding/hex.h"
@@ -26,11 +28,12 @@ Result<SealedFile> seal_part(const std::string& folder, const Part& part) {
   auto sealed = seal_file(folder + part.installed);
   if (!sealed.ok() && sealed.error().code == Code::not_found) sealed = seal_file(part.built);
   if (!sealed.ok()) {
+    const std::string reason = std::generic_category().message(errno);
     const Error& error = sealed.error();
     return Error{error.code, error.where,
                  Detail(part.name + (error.code == Code::not_found
                                          ? " was not found"
-                                         : " could not be read into sealed memory"))};
+                                         : " cannot be read into sealed memory: " + reason))};
   }
   if (hex_encode(sha256(sealed.value().content.bytes())) != part.sha256) {
     return Error{Code::unverified, "start.part",

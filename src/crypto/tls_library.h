@@ -11,7 +11,8 @@ namespace cloister {
 
 /// OpenSSL's algorithms for TLS sessions, apart from those that the rest of the process uses: with
 /// AES-256-GCM for records by an AeadMaker's ciphers, where there is one, and all else OpenSSL's
-/// own. Immutable; safe from any thread.
+/// own. Immutable; safe from any thread, but every thread that used its context must have ended, or
+/// be the one that destroys it: OpenSSL leaves something of the context with each until then.
 class TlsLibrary {
  public:
   virtual ~TlsLibrary() = default;

@@ -104,7 +104,9 @@ void count_tickets(int write, int, int type, const void* message, std::size_t si
 /// A context of the connection's own where it has settings, else one that all share: making one
 /// takes longer than a handshake.
 SSL_CTX* client_context(const TlsClient::Settings& settings) {
-  if (settings.old_version || settings.identity != nullptr) return SSL_CTX_new(TLS_client_method());
+  if (settings.old_version || settings.identity != nullptr || settings.cipher != nullptr) {
+    return SSL_CTX_new(TLS_client_method());
+  }
   static const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> shared(
       SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
   SSL_CTX_up_ref(shared.get());
@@ -149,6 +151,9 @@ TlsClient::TlsClient(std::uint16_t port, const Settings& settings)
   parts_->context = client_context(settings);
   SSL_CTX* context = parts_->context;
   require(context != nullptr, "context");
+  if (settings.cipher != nullptr) {
+    require(SSL_CTX_set_ciphersuites(context, settings.cipher) == 1, "cipher");
+  }
   if (settings.old_version) SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
   if (settings.identity != nullptr) {
     const Bytes key = SecretForTest::reveal(settings.identity->private_key);
@@ -219,9 +224,10 @@ std::array<std::byte, 32> TlsClient::exporter() const {
 std::string TlsClient::cipher() const { return SSL_get_cipher_name(parts_->session); }
 int TlsClient::tickets() const { return parts_->tickets; }
 
-bool TlsClient::request_key_update() {
+bool TlsClient::request_key_update(bool both) {
   ERR_clear_error();
-  return SSL_key_update(parts_->session, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 &&
+  const int type = both ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED;
+  return SSL_key_update(parts_->session, type) == 1 &&
          SSL_do_handshake(parts_->session) == 1;
 }
 

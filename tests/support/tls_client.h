@@ -32,6 +32,7 @@ class TlsClient {
   struct Settings {
     const TlsIdentity* identity = nullptr;  ///< a client certificate to offer
     bool old_version = false;               ///< offer TLS 1.2 only
+    const char* cipher = nullptr;           ///< the only one of TLS 1.3 to offer
   };
   explicit TlsClient(std::uint16_t port);
   TlsClient(std::uint16_t port, const Settings& settings);
@@ -54,7 +55,8 @@ class TlsClient {
   std::array<std::byte, 32> exporter() const;
   std::string cipher() const;
   int tickets() const;  ///< session tickets received up to now
-  bool request_key_update();
+  /// New keys for what this end sends, and, `both`, for what the server sends.
+  bool request_key_update(bool both = false);
 
  private:
   struct Parts;

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -33,15 +32,20 @@ class RecordCipher {
   explicit RecordCipher(const AeadMaker& aeads) : aeads_(aeads) {}
   RecordCipher(const RecordCipher&) = delete;
   RecordCipher& operator=(const RecordCipher&) = delete;
+  ~RecordCipher() {
+    wipe(nonce_);
+    wipe(tag_);
+  }
 
   bool begin(bool seals, Bytes key, Bytes nonce) {
     seals_ = seals;
+    tag_known_ = false;
+    step_ = Step::idle;
     if (!key.empty() && !take_key(key)) return false;
     if (nonce.empty()) return true;
     if (nonce.size() != kAeadNonceBytes || aead_ == nullptr) return false;
     std::ranges::copy(nonce, nonce_.begin());
     associated_bytes_ = 0;
-    tag_known_ = false;
     step_ = Step::ready;
     return true;
   }
@@ -86,12 +90,12 @@ class RecordCipher {
   enum class Step { idle, ready, done };
 
   bool take_key(Bytes key) {
+    aead_.reset();
     SecretBytes own(key.size());
     std::ranges::copy(key, SecretReader::write(own).begin());
     auto aead = aeads_.make(own);
     if (!aead.ok()) return false;
     aead_ = std::move(aead).value();
-    step_ = Step::idle;
     return true;
   }
 
@@ -287,9 +291,10 @@ class OpenSslTlsLibrary final : public TlsLibrary {
     if (context_ == nullptr) return false;
     providers_[0] = OSSL_PROVIDER_load(context_, "default");
     if (providers_[0] == nullptr || aeads_ == nullptr) return providers_[0] != nullptr;
-    loaded_with = aeads_.get();
     if (OSSL_PROVIDER_add_builtin(context_, kName, start_provider) != 1) return false;
+    loaded_with = aeads_.get();
     providers_[1] = OSSL_PROVIDER_load(context_, kName);
+    loaded_with = nullptr;
     return providers_[1] != nullptr;
   }
 

@@ -129,6 +129,9 @@ TEST_P(TlsLibraryTest, RefusesWhatWasChangedAndGoesOn) {
     Record changed = record;
     changed.content[at] ^= std::byte{1};
     EXPECT_FALSE(reader.open(1, changed)) << at;
+    ASSERT_TRUE(reader.begin(1, &changed.tag) && reader.associate(5));
+    EXPECT_FALSE(reader.run(changed.content));
+    EXPECT_EQ(changed.content, ByteVector(content.size())) << "nothing is given away";
   }
   for (const std::size_t at : {0U, 15U}) {
     Record changed = record;
@@ -163,6 +166,10 @@ TEST_P(TlsLibraryTest, RefusesEveryOtherOrder) {
   ASSERT_TRUE(reader.begin(1));
   EXPECT_NE(EVP_CIPHER_CTX_ctrl(reader.get(), EVP_CTRL_AEAD_SET_TAG, 12, tag.data()), 1)
       << "a short tag";
+  ASSERT_TRUE(reader.begin(1, &record.tag));
+  ASSERT_EQ(EVP_CipherInit_ex(reader.get(), nullptr, nullptr, nullptr, nullptr, 1), 1);
+  EXPECT_FALSE(reader.run(copy.content)) << "another way round with the nonce of a record";
+  EXPECT_NE(EVP_CIPHER_CTX_ctrl(reader.get(), EVP_CTRL_AEAD_GET_TAG, 16, tag.data()), 1);
   int written = 0;
   ASSERT_TRUE(writer.begin(3));
   EXPECT_NE(EVP_CipherFinal_ex(writer.get(), octets(MutableBytes(content)), &written), 1)

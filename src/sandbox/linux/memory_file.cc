@@ -52,10 +52,13 @@ Status write_all(int file, std::uint64_t offset, Bytes content) {
 
 // The kernel refuses to forbid writing while somebody holds a page, be it itself that moves one.
 Status seal(int file, int more) {
-  constexpr int kTries = 100;
+  constexpr std::chrono::seconds kPatience(2);
   constexpr std::chrono::milliseconds kPause(10);
-  for (int tries = 1; ::fcntl(file, F_ADD_SEALS, kSizeSeals | F_SEAL_SEAL | more) != 0; ++tries) {
-    if (errno != EBUSY || tries == kTries) return Error{Code::io, "sandbox.seal"};
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (::fcntl(file, F_ADD_SEALS, kSizeSeals | F_SEAL_SEAL | more) != 0) {
+    if (errno != EBUSY || std::chrono::steady_clock::now() > until) {
+      return Error{Code::io, "sandbox.seal"};
+    }
     std::this_thread::sleep_for(kPause);
   }
   return Done{};
@@ -143,7 +146,10 @@ Status seal_against_new_writers(int file) {
 
 Result<SealedFile> seal_file(const std::string& path) {
   const Descriptor source(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!source.open()) return Error{errno == ENOENT ? Code::not_found : Code::io, "sandbox.open"};
+  if (!source.open()) {
+    const bool absent = errno == ENOENT || errno == ENOTDIR;
+    return Error{absent ? Code::not_found : Code::io, "sandbox.open"};
+  }
   struct stat entry {};
   if (::fstat(source.number(), &entry) != 0 || !S_ISREG(entry.st_mode) || entry.st_size <= 0) {
     return Error{Code::io, "sandbox.stat"};

@@ -57,7 +57,8 @@ struct SealedFile {
   /// The path by which this process opens or executes it.
   std::string path() const { return "/proc/self/fd/" + std::to_string(file.number()); }
 };
-/// Copies the file at `path`, at most 1 GiB. Fails: `not_found`, `io`, `too_large`.
+/// Copies the file at `path`, at most 1 GiB. Fails: `not_found`, `io` (errno says why),
+/// `too_large`.
 Result<SealedFile> seal_file(const std::string& path);
 
 /// Gives the pages of [offset, offset + length) back to the host; they read as zeros afterwards.

@@ -218,7 +218,10 @@ Result<WorkerProcess> WorkerProcess::start(const WorkerProgram& program,
     worker.confinement_ = confinement;
     worker.confinement_.landlock = false;  // until it says so
     // Having executed it lives; a child that could not become what was planned is gone by now.
-    if (worker.alive() && worker.memory_count_.open()) return worker;
+    if (worker.alive()) {
+      if (!worker.memory_count_.open()) return Error{Code::io, "sandbox.memory_count"};
+      return worker;
+    }
     ends.first = std::move(worker.socket_);
   }
   return Error{Code::unavailable, "sandbox.start"};
@@ -268,7 +271,8 @@ std::optional<std::chrono::nanoseconds> WorkerProcess::processor_time() const {
 
 std::uint64_t private_bytes_of_this_process() {
   static const Descriptor memory_count = open_memory_count("self");
-  return private_bytes_of(memory_count);
+  // Where it could not be kept: what is not counted would be taken for free.
+  return private_bytes_of(memory_count.open() ? memory_count : open_memory_count("self"));
 }
 
 }  // namespace cloister

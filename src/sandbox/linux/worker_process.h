@@ -47,7 +47,8 @@ class WorkerProcess {
   WorkerProcess() = default;
   /// Starts one with as much confinement as the host permits, but no less than `demanded` (Landlock
   /// aside, which the worker sets itself); `in_force` says which. The calling thread must outlive
-  /// it. Fails: `io`, `unavailable` (no more processes, or the host permits less).
+  /// it. Fails: `io` (its memory cannot be counted, too), `unavailable` (no more processes, or the
+  /// host permits less).
   static Result<WorkerProcess> start(const WorkerProgram& program, const Confinement& demanded);
   WorkerProcess(WorkerProcess&& other) noexcept = default;
   WorkerProcess& operator=(WorkerProcess&& other) noexcept;
