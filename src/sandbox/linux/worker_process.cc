@@ -271,8 +271,8 @@ std::optional<std::chrono::nanoseconds> WorkerProcess::processor_time() const {
 
 std::uint64_t private_bytes_of_this_process() {
   static const Descriptor memory_count = open_memory_count("self");
-  // Where it could not be kept: what is not counted would be taken for free.
-  return private_bytes_of(memory_count.open() ? memory_count : open_memory_count("self"));
+  if (memory_count.open()) return private_bytes_of(memory_count);
+  return private_bytes_of(open_memory_count("self"));  // not counted, it would be taken for free
 }
 
 }  // namespace cloister
