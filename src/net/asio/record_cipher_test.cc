@@ -2,7 +2,6 @@
 #include <sys/socket.h>
 
 #include <atomic>
-#include <cstdio>
 #include <string>
 #include <utility>
 

@@ -124,7 +124,7 @@ Child clone_child(ChildPlan plan, int namespaces) {
   return child;
 }
 
-/// Stays open: it is read many times a second, and to open it takes ten times as long.
+/// Stays open: it is read many times a second, and to open it takes longer than to read it.
 Descriptor open_memory_count(const std::string& process) {
   const std::string path = "/proc/" + process + "/statm";
   return Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
