@@ -14,13 +14,13 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "secret/huge_pages.h"
 #include "secret/secret_bytes.h"
 
 namespace cloister {
 namespace {
 
 constexpr std::uint64_t kPrivateMemoryMax = 64ULL << 30;
-constexpr std::size_t kHugePage = 2U << 20;
 
 // The sizes in which a pool keeps blocks; a request takes the smallest that holds it.
 constexpr std::array<std::size_t, 6> kKeptSizes = {64U << 10, 256U << 10, 1U << 20,
@@ -209,11 +209,10 @@ Result<PrivateMemory> PrivateMemory::map_file(std::uint64_t size, std::uint64_t 
       fcntl(memory.file_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
     return Error{Code::io, "private_memory.file"};
   }
-  void* start = mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_SHARED, memory.file_, 0);
-  if (start == MAP_FAILED) return Error{Code::io, "private_memory.map"};
-  memory.start_ = static_cast<std::byte*>(start);
+  memory.start_ = map_shared_file(memory.file_, whole, PROT_READ | PROT_WRITE);
+  if (memory.start_ == nullptr) return Error{Code::io, "private_memory.map"};
   memory.size_ = size;
-  madvise(start, whole, MADV_DONTDUMP);
+  madvise(memory.start_, whole, MADV_DONTDUMP);
   wish_for_huge_pages(memory.start_, size, whole);
   return memory;
 }
@@ -291,24 +290,37 @@ Result<PrivateMemory> PrivateMemoryPool::reserve(std::uint64_t size) {
 
 namespace {
 
-bool gives_shareable_huge_pages() noexcept {
-  Result<PrivateMemory> trial = PrivateMemory::reserve_shareable(kHugePage);
-  if (!trial.ok()) return false;
-  trial.value().bytes()[0] = std::byte{1};
-  constexpr std::uint64_t kBlock = 512;
-  struct stat entry {};
-  return fstat(trial.value().file(), &entry) == 0 &&
-         static_cast<std::uint64_t>(entry.st_blocks) * kBlock >= kHugePage;
+HugePages huge_pages_of_host() noexcept {
+  const auto has_one = [](const PrivateMemory& block) {
+    constexpr std::uint64_t kBlock = 512;
+    struct stat entry {};
+    return fstat(block.file(), &entry) == 0 &&
+           static_cast<std::uint64_t>(entry.st_blocks) * kBlock >= kHugePage;
+  };
+  Result<PrivateMemory> unasked = PrivateMemory::reserve_shareable(kHugePage);
+  if (!unasked.ok()) return HugePages::none;
+  unasked.value().bytes()[0] = std::byte{1};
+  if (has_one(unasked.value())) return HugePages::unasked;
+  Result<PrivateMemory> asked = PrivateMemory::reserve_shareable(kHugePage);
+  if (!asked.ok() || !ask_for_huge_page(asked.value().bytes().data())) return HugePages::none;
+  return has_one(asked.value()) ? HugePages::when_asked : HugePages::none;
 }
 
 }  // namespace
 
 ShareableMemoryPool::ShareableMemoryPool(std::uint64_t kept_bytes_max)
-    : kept_(std::make_shared<KeptFiles>(kept_bytes_max)),
-      in_huge_pages_(gives_shareable_huge_pages()) {}
+    : kept_(std::make_shared<KeptFiles>(kept_bytes_max)), huge_pages_(huge_pages_of_host()) {}
+
+void ShareableMemoryPool::before_filling(MutableBytes part) noexcept {
+  if (huge_pages_ != HugePages::when_asked || part.size() < kHugePage) return;
+  if (asking_.load(std::memory_order_relaxed) && !ask_for_huge_page(part.data())) {
+    asking_.store(false, std::memory_order_relaxed);  // each vain attempt looks for one at length
+  }
+}
 
 Result<PrivateMemory> ShareableMemoryPool::reserve(std::uint64_t size) {
   if (size == 0 || size > kPrivateMemoryMax) return Error{Code::too_large, "private_memory.size"};
+  asking_.store(true, std::memory_order_relaxed);
   const std::size_t needed = PrivateMemory::tail_offset(size) + page_size();
   KeptFiles::File file = kept_->take(needed);
   PrivateMemory memory;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -73,6 +74,9 @@ class PrivateMemoryPool {
   std::shared_ptr<KeptBlocks> kept_;
 };
 
+/// How a host gives huge pages to memory that processes share.
+enum class HugePages { none, when_asked, unasked };
+
 /// Hands out shareable blocks, and keeps up to `kept_bytes_max` bytes of those that came back,
 /// wiped, for blocks of about their size or larger: to touch a page of a memory file for the first
 /// time costs more than to decrypt into it. A block takes at most a 32nd more memory than was asked
@@ -84,12 +88,17 @@ class ShareableMemoryPool {
   explicit ShareableMemoryPool(std::uint64_t kept_bytes_max);
   /// As PrivateMemory::reserve_shareable, zeros included.
   Result<PrivateMemory> reserve(std::uint64_t size);
-  /// Whether large blocks get huge pages here, as a trial showed when the pool was made.
-  bool in_huge_pages() const noexcept { return in_huge_pages_; }
+  /// What large blocks get here, as a trial showed when the pool was made.
+  HugePages huge_pages() const noexcept { return huge_pages_; }
+  /// Before `part` of a block, a huge page's worth and at a multiple of that from its beginning, is
+  /// filled: has it in a huge page where the host wants to be asked. Another thread may use other
+  /// parts meanwhile.
+  void before_filling(MutableBytes part) noexcept;
 
  private:
   std::shared_ptr<KeptFiles> kept_;
-  bool in_huge_pages_;
+  HugePages huge_pages_;
+  std::atomic<bool> asking_{true};  ///< until one is refused, and again for the next block
 };
 
 }  // namespace cloister

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "secret/huge_pages.h"
 #include "secret/private_memory.h"
 #include "secret/secret_bytes.h"
 #include "secret/wiped_heap.h"
@@ -197,15 +198,43 @@ TEST(ShareableMemoryPool, KeepsNoMoreThanItMay) {
 
 TEST(ShareableMemoryPool, TakesHugePagesForWholeOnesAlone) {
   ShareableMemoryPool pool(64U << 20);
-  constexpr std::size_t kHuge = 2U << 20;
-  PrivateMemory block = pool.reserve(2 * kHuge + 10'000).value();
+  PrivateMemory block = pool.reserve(2 * kHugePage + 10'000).value();
   block.bytes()[0] = std::byte{1};
   // The host may have run out of them since the pool was made.
-  EXPECT_TRUE(memory_of(block) == 4096 || (pool.in_huge_pages() && memory_of(block) == kHuge))
+  const bool unasked = pool.huge_pages() == HugePages::unasked;
+  EXPECT_TRUE(memory_of(block) == 4096 || (unasked && memory_of(block) == kHugePage))
       << memory_of(block);
   std::ranges::fill(block.bytes(), std::byte{7});
   block.tail()[0] = std::byte{1};
-  EXPECT_EQ(memory_of(block), 2 * kHuge + 4 * 4096);
+  EXPECT_EQ(memory_of(block), 2 * kHugePage + 4 * 4096);
+}
+
+// A host that gave them when the pool was made may have run out of them since.
+TEST(ShareableMemoryPool, AsksForHugePagesWhereTheHostWantsToBeAsked) {
+  ShareableMemoryPool pool(64U << 20);
+  if (pool.huge_pages() != HugePages::when_asked) GTEST_SKIP() << "not such a host";
+  PrivateMemory block = pool.reserve(3 * kHugePage).value();
+  const auto part = [&](std::size_t index) {
+    return block.bytes().subspan(index * kHugePage, kHugePage);
+  };
+  pool.before_filling(part(1));
+  if (memory_of(block) != kHugePage) GTEST_SKIP() << "no huge page to be had now";
+  EXPECT_TRUE(std::ranges::all_of(part(1), [](std::byte each) { return each == std::byte{0}; }));
+  part(1)[0] = std::byte{7};
+  pool.before_filling(part(1));
+  EXPECT_EQ(part(1)[0], std::byte{7}) << "what is there stays";
+  pool.before_filling(part(2).first(10'000));
+  EXPECT_EQ(memory_of(block), kHugePage) << "a part that fills none";
+}
+
+TEST(ShareableMemoryPool, BeginsBlocksWhereHugePagesBegin) {
+  ShareableMemoryPool pool(64U << 20);
+  for (const std::size_t size : {kHugePage, 3 * kHugePage + 5}) {
+    const PrivateMemory pooled = pool.reserve(size).value();
+    const PrivateMemory own = PrivateMemory::reserve_shareable(size).value();
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(pooled.bytes().data()) % kHugePage, 0U);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(own.bytes().data()) % kHugePage, 0U);
+  }
 }
 
 TEST(ShareableMemoryPool, GivesASmallBlockNoLargeFile) {

@@ -27,7 +27,8 @@ Reading reading_of(const SegmentWork& work, const File& file, const FileLayout& 
   const std::uint64_t middle = layout.weights_at + chunks / 2 * kChunkBytes;
   if (host_file == nullptr || host_file->is_cached(middle)) return {work.threads, false};
   const bool aside =
-      work.shareable_weights != nullptr && !work.shareable_weights->in_huge_pages();
+      work.shareable_weights != nullptr &&
+      work.shareable_weights->huge_pages() == HugePages::none;
   const unsigned readers = work.threads * (aside ? kAsideForEachThread : kInPlaceForEachThread);
   return {std::max(work.threads, std::min(readers, kReadersMax)), aside};
 }
@@ -181,12 +182,18 @@ Status VersionReader::read(Segment segment, MutableBytes plaintext, const ChunkD
   if (reading.aside && segment == Segment::weights) {
     CLOISTER_ASSIGN(aside, Places::make(reading.readers));
   }
+  ShareableMemoryPool* const pool =
+      segment == Segment::weights ? source.work.shareable_weights : nullptr;
   const auto read = [&](std::uint64_t index, unsigned thread) -> Status {
     if (stop != nullptr && stop->load(std::memory_order_relaxed)) {
       return Error{Code::unavailable, "vault.open.stopped"};
     }
     const std::size_t size = chunk_size(source.bytes, index);
     const MutableBytes place = plaintext.subspan(index * kChunkBytes, size);
+    if (pool != nullptr && index % kChunksTogether == 0) {
+      const std::uint64_t rest = source.bytes - index * kChunkBytes;
+      pool->before_filling({place.data(), std::min(rest, kChunksTogether * kChunkBytes)});
+    }
     CLOISTER_TRY(read_chunk(source, index, thread, aside ? aside->of(thread, size) : place, place));
     if (done) done(index);
     return Done{};

@@ -9,7 +9,9 @@
 
 #include <cstring>
 #include <string_view>
+#include <utility>
 
+#include "engine/ort/library_place.h"
 #include "engine/ort/ort_library.h"
 
 namespace cloister {
@@ -20,31 +22,53 @@ constexpr std::size_t kErrorTextMax = 1000;
 
 void drop_log(void*, int, const char*, const char*, const char*, const char*) {}
 
-Status check_content(const std::string& library) {
-  const int file = ::open(library.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return Error{Code::io, "ort.open"};
-  struct stat entry {};
-  const bool sized = ::fstat(file, &entry) == 0 && S_ISREG(entry.st_mode) && entry.st_size > 0 &&
-                     static_cast<std::uint64_t>(entry.st_size) <= kLibraryBytesMax;
-  const std::size_t size = sized ? static_cast<std::size_t>(entry.st_size) : 0;
-  void* const start = sized ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
-  ::close(file);
-  if (start == MAP_FAILED) return Error{Code::io, "ort.map"};
-  Status verdict = check_runtime_library({static_cast<const std::byte*>(start), size});
-  ::munmap(start, size);
-  return verdict;
-}
+/// A file's content, mapped; unmapped in the destructor.
+class Content {
+ public:
+  /// Fails: `io`.
+  static Result<Content> of(const std::string& path) {
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return Error{Code::io, "ort.open"};
+    struct stat entry {};
+    const bool sized = ::fstat(file, &entry) == 0 && S_ISREG(entry.st_mode) && entry.st_size > 0 &&
+                       static_cast<std::uint64_t>(entry.st_size) <= kLibraryBytesMax;
+    const std::size_t size = sized ? static_cast<std::size_t>(entry.st_size) : 0;
+    void* const start = sized ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
+    ::close(file);
+    if (start == MAP_FAILED) return Error{Code::io, "ort.map"};
+    return Content(static_cast<std::byte*>(start), size);
+  }
+  Content(Content&& other) noexcept
+      : start_(std::exchange(other.start_, nullptr)), size_(other.size_) {}
+  Content& operator=(Content&&) = delete;
+  Content(const Content&) = delete;
+  Content& operator=(const Content&) = delete;
+  ~Content() {
+    if (start_ != nullptr) ::munmap(start_, size_);
+  }
+  Bytes bytes() const noexcept { return {start_, size_}; }
+
+ private:
+  Content(std::byte* start, std::size_t size) noexcept : start_(start), size_(size) {}
+  std::byte* start_;
+  std::size_t size_;
+};
 
 }  // namespace
 
 Result<std::shared_ptr<const OrtRuntime>> OrtRuntime::open(const std::string& library,
                                                            std::optional<OrtThreads> shared) {
-  CLOISTER_TRY(check_content(library));
+  CLOISTER_ASSIGN(const Content content, Content::of(library));
+  CLOISTER_TRY(check_runtime_library(content.bytes()));
   if (::setenv("ORT_DISABLE_TELEMETRY", "1", 1) != 0 ||
       ::setenv("ORT_TELEMETRY_DISABLED", "1", 1) != 0) {
     return Error{Code::io, "ort.environment"};
   }
-  void* const handle = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* handle = nullptr;
+  {
+    const LibraryPlace place(content.bytes());
+    handle = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  }
   if (handle == nullptr) return Error{Code::io, "ort.dlopen"};
   const auto entry_function =
       reinterpret_cast<OrtEntryFunction>(::dlsym(handle, kOrtEntryName));

@@ -11,6 +11,8 @@
 #include <thread>
 #include <utility>
 
+#include "secret/huge_pages.h"
+
 namespace cloister {
 namespace {
 
@@ -50,6 +52,28 @@ Status write_all(int file, std::uint64_t offset, Bytes content) {
   return Done{};
 }
 
+Status read_all(int source, MutableBytes content) {
+  for (std::size_t done = 0; done < content.size();) {
+    const MutableBytes rest = content.subspan(done);
+    if (done % kHugePage == 0 && rest.size() >= kHugePage) ask_for_huge_page(rest.data());
+    const ssize_t count = ::pread(source, rest.data(), std::min(rest.size(), kHugePage),
+                                  static_cast<off_t>(done));
+    if (count <= 0) return Error{Code::io, "sandbox.read"};
+    done += static_cast<std::size_t>(count);
+  }
+  return Done{};
+}
+
+/// The first `size` bytes of `source` into the memory file `file`: into huge pages where the host
+/// has them, so that a program's code, mapped from there, takes few places among addresses.
+Status fill(int file, int source, std::uint64_t size) {
+  std::byte* const start = map_shared_file(file, size, PROT_READ | PROT_WRITE);
+  if (start == nullptr) return Error{Code::io, "sandbox.map"};
+  Status filled = read_all(source, {start, size});
+  ::munmap(start, size);
+  return filled;
+}
+
 // The kernel refuses to forbid writing while somebody holds a page, be it itself that moves one.
 Status seal(int file, int more) {
   constexpr std::chrono::seconds kPatience(2);
@@ -83,11 +107,10 @@ Result<Mapping> Mapping::map(int file, std::uint64_t size, Access access, std::u
   int protection = PROT_NONE;
   if (access == Access::read) protection = PROT_READ;
   if (access == Access::read_write) protection = PROT_READ | PROT_WRITE;
-  void* const start =
-      ::mmap(nullptr, size, protection, MAP_SHARED, file, static_cast<off_t>(offset));
-  if (start == MAP_FAILED) return Error{Code::io, "sandbox.map"};
+  std::byte* const start = map_shared_file(file, size, protection, offset);
+  if (start == nullptr) return Error{Code::io, "sandbox.map"};
   ::madvise(start, size, MADV_DONTDUMP);
-  return Mapping(static_cast<std::byte*>(start), size);
+  return Mapping(start, size);
 }
 
 Mapping::Mapping(Mapping&& other) noexcept
@@ -157,15 +180,7 @@ Result<SealedFile> seal_file(const std::string& path) {
   const auto size = static_cast<std::uint64_t>(entry.st_size);
   if (size > kSealedFileMax) return Error{Code::too_large, "sandbox.program"};
   CLOISTER_ASSIGN(Descriptor file, create_sized(size, Executable::yes));
-  ByteVector piece(1U << 20);
-  for (std::uint64_t done = 0; done < size;) {
-    const ssize_t count =
-        ::pread(source.number(), piece.data(), piece.size(), static_cast<off_t>(done));
-    if (count <= 0) return Error{Code::io, "sandbox.read"};
-    const auto got = std::min<std::uint64_t>(static_cast<std::uint64_t>(count), size - done);
-    CLOISTER_TRY(write_all(file.number(), done, Bytes(piece).first(got)));
-    done += got;
-  }
+  CLOISTER_TRY(fill(file.number(), source.number(), size));
   CLOISTER_TRY(seal(file.number(), F_SEAL_WRITE));
   CLOISTER_ASSIGN(Mapping content, Mapping::map(file.number(), size, Mapping::Access::read));
   return SealedFile{std::move(file), std::move(content)};
